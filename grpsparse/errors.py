@@ -1,0 +1,75 @@
+"""The tree of exceptions: one root, one branch per kind of mistake.
+
+Every message says what came, what was expected and what to do. Input is checked once, at
+the door, so nothing below the entry layer raises anything that is not in this tree.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BackendError",
+    "ConvergenceWarning",
+    "DataError",
+    "FamilyError",
+    "FormulaError",
+    "GroupError",
+    "GrpsparseError",
+    "LambdaError",
+    "OptionError",
+    "PenaltyError",
+    "ResponseError",
+    "UnseenLevelError",
+    "WeightsError",
+]
+
+
+class GrpsparseError(ValueError):
+    """Root of every error that grpsparse raises on purpose."""
+
+
+class FormulaError(GrpsparseError):
+    """A formula that cannot be parsed, or that names an unknown variable."""
+
+
+class DataError(GrpsparseError):
+    """Data that cannot be fitted: empty, not finite, of the wrong shape or type."""
+
+
+class UnseenLevelError(DataError):
+    """New data carry a level of a factor that the training data did not have."""
+
+
+class ResponseError(GrpsparseError):
+    """A response that the family cannot have, or one without a finite null fit."""
+
+
+class WeightsError(GrpsparseError):
+    """Observation or replicate weights, or an offset, that are not usable."""
+
+
+class GroupError(GrpsparseError):
+    """Group labels or penalty factors that do not match the columns."""
+
+
+class FamilyError(GrpsparseError):
+    """An unknown family, or one that does not fit the other arguments."""
+
+
+class PenaltyError(GrpsparseError):
+    """An unknown penalty, a parameter out of range, or an option it cannot have."""
+
+
+class LambdaError(GrpsparseError):
+    """A lambda sequence that is negative, empty or not finite."""
+
+
+class OptionError(GrpsparseError):
+    """Any other argument out of its range."""
+
+
+class BackendError(GrpsparseError):
+    """A backend or device that is not there."""
+
+
+class ConvergenceWarning(UserWarning):
+    """Some points of a path did not reach the asked certificate."""

@@ -1,0 +1,106 @@
+"""Terms and groups: which columns belong together, and what they stand for.
+
+A term of a formula, a label of the matrix door or a single column is one group. This module
+is the vocabulary that the formula layer, the designs, the problem and the results share; it
+computes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["BoolArray", "FloatArray", "IntArray", "Margin", "Model", "TermColumns"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Margin:
+    """A term of the formula that is contained in an interaction.
+
+    Parameters
+    ----------
+    term : int
+        Position of the margin among the terms.
+    span : ndarray of shape (m, k), optional
+        Matrix with ``margin columns = interaction columns @ span``, or None where the
+        interaction's columns do not span the margin (a number was left out of it).
+    """
+
+    term: int
+    span: FloatArray | None
+
+
+@dataclass(frozen=True, slots=True)
+class TermColumns:
+    """One term: its name, its columns in the design, and how they are reported.
+
+    Parameters
+    ----------
+    name : str
+        Term name as printed, for example ``C(plan_type)`` or ``a:b``.
+    kind : str
+        One of ``"numeric"``, ``"factor"``, ``"spline"``, ``"interaction"``, ``"column"``,
+        ``"group"`` (the last two from the matrix door).
+    columns : tuple of str
+        Names of the design columns.
+    index : ndarray of int
+        Their positions among the p columns of the design.
+    scale : str
+        ``"rms"`` for indicator and cell columns, whose scale is the square root of their
+        weighted frequency; ``"sd"`` otherwise.
+    levels : tuple, optional
+        Levels of a factor, in order.
+    margins : tuple of Margin
+        For an interaction: its margins that are in the formula.
+    report_columns, report_coding
+        Names and coding matrix (levels x columns) of a contrast in which the coefficients
+        of a factor are reported; None reports the columns themselves.
+    """
+
+    name: str
+    kind: str
+    columns: tuple[str, ...]
+    index: IntArray
+    scale: str = "sd"
+    levels: tuple[Any, ...] | None = None
+    margins: tuple[Margin, ...] = ()
+    report_columns: tuple[str, ...] | None = None
+    report_coding: FloatArray | None = None
+
+
+class Model(Protocol):
+    """What re-creates the design on new data: a formula's spec, or a matrix's shape."""
+
+    @property
+    def terms(self) -> tuple[TermColumns, ...]:
+        """The terms, in the order in which they are printed."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the p design columns, without the intercept."""
+
+    @property
+    def formula(self) -> str | None:
+        """The formula as written, None at the matrix door."""
+
+    @property
+    def response(self) -> str:
+        """Name of the response."""
+
+    def matrix(
+        self, new: Any, *, unseen: str = "raise"
+    ) -> tuple[FloatArray, BoolArray, Any]:
+        """Return the design (m, p) of new rows, which rows are complete, and their index."""
+
+    def column(self, new: Any, name: str) -> FloatArray:
+        """Return one numeric column of the new data."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a description made of JSON types only."""
