@@ -1,0 +1,13 @@
+"""Backend: the one place that knows array libraries, devices and compilers.
+
+This package imports nothing heavy by itself. :mod:`grpsparse.backend.prox` and the kernels
+load numba, so the code that needs them imports them inside functions.
+"""
+
+from __future__ import annotations
+
+from grpsparse.backend.codes import LINEAR, MCP, SCAD
+from grpsparse.backend.namespace import Array, namespace
+from grpsparse.backend.segments import segment_sums
+
+__all__ = ["LINEAR", "MCP", "SCAD", "Array", "namespace", "segment_sums"]

@@ -1,0 +1,15 @@
+"""The integer codes by which compiled code knows the shape of a penalty.
+
+A kernel gets a code with two numbers ``a`` and ``b``; what they mean is written here, and the
+arithmetic is in :func:`grpsparse.backend.prox.radial_prox`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["LINEAR", "MCP", "SCAD"]
+
+LINEAR: Final = 0  # p(t; l) = a*l*t + b*l*t**2/2
+MCP: Final = 1  # p(t; l) = P(b*t; l)/b, P the MCP of concavity a
+SCAD: Final = 2  # p(t; l) = P(b*t; l)/b, P the SCAD of concavity a

@@ -1,0 +1,37 @@
+"""Sums over consecutive runs of rows, one run per group."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from grpsparse.groups import FloatArray, IntArray
+
+__all__ = ["segment_sums"]
+
+
+def segment_sums(values: FloatArray, starts: IntArray) -> FloatArray:
+    """Sum the entries ``starts[g]:starts[g + 1]`` for every g.
+
+    Parameters
+    ----------
+    values : ndarray of shape (q,)
+        Entries sorted by segment.
+    starts : ndarray of int, shape (G + 1,)
+        Boundaries, not decreasing; a segment may be empty, its sum is 0.
+
+    Returns
+    -------
+    ndarray of shape (G,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> segment_sums(np.array([1.0, 2.0, 4.0]), np.array([0, 2, 2, 3]))
+    array([3., 0., 4.])
+    """
+    # reduceat gives values[start] for an empty segment, so those are left out of it
+    filled = starts[1:] > starts[:-1]
+    sums = np.zeros(filled.shape[0])
+    if filled.any():
+        sums[filled] = np.add.reduceat(values[: starts[-1]], starts[:-1][filled])
+    return sums
