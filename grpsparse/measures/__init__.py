@@ -1,0 +1,37 @@
+"""Measures of held-out predictions: row losses, the AUC, and their curve over lambda."""
+
+from __future__ import annotations
+
+from grpsparse.measures.confusion import confusion_matrix
+from grpsparse.measures.curve import (
+    FoldScores,
+    choose,
+    cv_curve,
+    rows_as_folds,
+    score_fold,
+    score_folds,
+)
+from grpsparse.measures.losses import (
+    HasDeviance,
+    Measure,
+    measures_for,
+    resolve_measure,
+    row_losses,
+)
+from grpsparse.measures.roc import auc
+
+__all__ = [
+    "FoldScores",
+    "HasDeviance",
+    "Measure",
+    "auc",
+    "choose",
+    "confusion_matrix",
+    "cv_curve",
+    "measures_for",
+    "resolve_measure",
+    "row_losses",
+    "rows_as_folds",
+    "score_fold",
+    "score_folds",
+]
