@@ -1,0 +1,87 @@
+"""What a family is: a loss in the linear predictor, with its derivatives and its conjugate.
+
+A family knows nothing of designs or penalties. Its functions take whole arrays: the response
+``y`` and the linear predictor ``eta`` are always (n, K), K = 1 but for the multinomial family,
+of any array library.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+from grpsparse.backend import Array
+
+__all__ = ["Family"]
+
+
+@runtime_checkable
+class Family(Protocol):
+    """One exponential family with its canonical link.
+
+    The four families of this package are frozen dataclasses without fields; any object that has
+    these members can be passed as ``family=``.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name in ``family=``, for example ``"poisson"``."""
+
+    @property
+    def title(self) -> str:
+        """Name in print, for example ``"Poisson"``."""
+
+    @property
+    def hessian(self) -> str:
+        """Shape of the curvature: ``"diagonal"`` or ``"softmax"``."""
+
+    @property
+    def rescale(self) -> float | None:
+        """Scale v of nonconvex penalties; None: weighted mean of mu at the null fit."""
+
+    @property
+    def default_measure(self) -> str:
+        """Measure of cross-validation where the user names none."""
+
+    def loss(self, y: Array, eta: Array) -> Array:
+        """Return the loss of every row, (n,), without overflow."""
+
+    def gradient(self, y: Array, eta: Array) -> Array:
+        """Return the derivative of the loss in eta, (n, K): mean minus response."""
+
+    def curvature(self, eta: Array) -> Array:
+        """Return what the second derivative is made of, (n, K).
+
+        ``"diagonal"``: the second derivatives. ``"softmax"``: the probabilities P, the Hessian
+        of row i being ``diag(P_i) - P_i P_i'``.
+        """
+
+    def mean(self, eta: Array) -> Array:
+        """Return the mean, (n, K), of a linear predictor."""
+
+    def link(self, mu: Array) -> Array:
+        """Return the linear predictor of a mean, finite also at the ends of its range."""
+
+    def saturated_loss(self, y: Array) -> Array:
+        """Return the smallest loss of every row over eta, (n,)."""
+
+    def conjugate(self, y: Array, theta: Array, offset: Array | float) -> Array:
+        """Return the conjugate of ``z -> loss(y, offset + z)`` at -theta, (n,).
+
+        Infinite outside the domain; rounding of a few units in the last place is inside.
+        """
+
+    def deviance(self, y: Array, mu: Array) -> Array:
+        """Return twice the loss above the saturated one, (n,), as a function of the mean."""
+
+    def check_response(self, y: Array, weights: Array, *, name: str = "the response") -> None:
+        """Raise ResponseError for a response that the family cannot be fitted to.
+
+        Parameters
+        ----------
+        y : array of shape (n, K)
+            The encoded response.
+        weights : array of shape (n,)
+            Observation weights; rows of weight 0 are not looked at.
+        name : str
+            The response's name, for the message.
+        """
