@@ -1,0 +1,110 @@
+"""Norms of terms: the size of a term's contribution to the linear predictor.
+
+With ``standardize="group"`` the norm of a block is, exactly, the weighted standard deviation of
+its contribution over the training rows (over all classes, root sum of squares). On other scales
+that standard deviation is computed from the training rows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from grpsparse.groups import BoolArray, FloatArray, TermColumns
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from grpsparse.results.record import Training
+
+__all__ = ["contribution", "effect_sizes", "selected_terms", "term_norms"]
+
+
+def term_norms(
+    group_norms: FloatArray, terms: Sequence[TermColumns], *, by_column: bool
+) -> FloatArray:
+    """Bring group norms to terms.
+
+    Parameters
+    ----------
+    group_norms : ndarray of shape (L, G) or (L, G, K)
+        Norms of the standardised blocks.
+    terms : sequence of TermColumns
+        The terms.
+    by_column : bool
+        Whether each column is a group: norms of a term's columns are then combined by root sum
+        of squares. Otherwise groups are the terms.
+
+    Returns
+    -------
+    ndarray of shape (L, T) or (L, T, K)
+    """
+    if not by_column:
+        return group_norms
+    out = np.empty((group_norms.shape[0], len(terms), *group_norms.shape[2:]))
+    for position, term in enumerate(terms):
+        out[:, position] = np.sqrt(np.sum(group_norms[:, term.index] ** 2, axis=1))
+    return out
+
+
+def selected_terms(norms: FloatArray) -> BoolArray:
+    """Return which terms (L, T) have a nonzero coefficient in any class."""
+    nonzero = norms != 0
+    return nonzero.any(axis=2) if norms.ndim == 3 else nonzero
+
+
+def contribution(X: Any, term: TermColumns, coef: FloatArray, *, leak: Any = None) -> FloatArray:
+    """Return what one term adds to the linear predictor, (n, K), for coef (p, K).
+
+    An interaction takes along its shift of the margins, so that what it adds is orthogonal to
+    them as it was fitted.
+    """
+    own = coef[term.index]
+    out = np.asarray(X[:, term.index] @ own, dtype=np.float64)
+    if leak is not None and leak.nnz:
+        shift = np.asarray(leak[:, term.index] @ own)
+        moved = np.flatnonzero(shift.any(axis=1))
+        if moved.size:
+            out = out + np.asarray(X[:, moved] @ shift[moved])
+    return out
+
+
+def effect_sizes(
+    training: Training,
+    terms: Sequence[TermColumns],
+    coef: FloatArray,
+    *,
+    leak: Any = None,
+    intercept: bool = True,
+) -> FloatArray:
+    """Compute the weighted standard deviation of each term's contribution.
+
+    Parameters
+    ----------
+    training : Training
+        The rows that were fitted.
+    terms : sequence of TermColumns
+        The terms.
+    coef : ndarray of shape (p, K)
+        Coefficients of the design columns.
+    leak : sparse matrix, optional
+        Shift of the margins by their interactions.
+    intercept : bool
+        Whether contributions are centred; without an intercept their root mean square is taken.
+
+    Returns
+    -------
+    ndarray of shape (T, K)
+        Exactly 0 for a term that is not selected.
+    """
+    share = training.weights / training.weights.sum()
+    out = np.zeros((len(terms), coef.shape[1]))
+    for position, term in enumerate(terms):
+        if not coef[term.index].any():
+            continue
+        values = contribution(training.X, term, coef, leak=leak)
+        if intercept:
+            values = values - share @ values
+        out[position] = np.sqrt(share @ values**2)
+    return out

@@ -1,0 +1,377 @@
+"""PathFit: a path of solutions over lambda, with everything a user asks of it.
+
+The fields are what the engine found; every method hands them to a function of this package.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from grpsparse.errors import DataError
+from grpsparse.groups import BoolArray, FloatArray, IntArray, Model
+from grpsparse.results.norms import selected_terms, term_norms
+from grpsparse.results.points import LambdaLike, locate
+from grpsparse.results.predict import predict
+from grpsparse.results.record import Settings, Training
+from grpsparse.results.report import Layout, layout, report
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+    from grpsparse.penalties import Penalty
+    from grpsparse.results.summary import PathSummary
+
+    from grpsparse.families import Family
+
+__all__ = ["PathFit"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class PathFit:
+    """Solutions over a decreasing sequence of lambda.
+
+    Made by :func:`grpsparse.fit`; arrays have the lambdas first. L is the number of lambdas, p
+    of design columns, K of classes or responses (1 for most families), G of groups.
+
+    Parameters
+    ----------
+    model : Model
+        What re-creates the design on new data.
+    family : Family
+        Distribution of the response.
+    penalty : Penalty
+        Penalty of the groups.
+    training : Training
+        The rows that were fitted.
+    settings : Settings
+        How the fit was called.
+    classes : tuple, optional
+        Classes of the response, in order; a binomial fit models the second.
+    lambda_ : ndarray of shape (L,)
+        Decreasing.
+    raw_coef : ndarray of shape (L, p, K)
+        Coefficients of the design columns; a factor has one for each level.
+    raw_intercept : ndarray of shape (L, K)
+        Intercepts that belong to `raw_coef`.
+    leak : scipy.sparse array of shape (p, p), optional
+        Shift of margins by their interactions: the linear predictor is
+        ``raw_intercept + X @ (raw_coef + leak @ raw_coef)``.
+    group_norms : ndarray of shape (L, G) or (L, G, K)
+        Norms of the standardised blocks, exactly 0 where a group is not selected.
+    group_weights : ndarray of shape (G,)
+        Weights w_g of the penalty.
+    group_rank : ndarray of shape (G,)
+        Ranks of the groups.
+    certificate : ndarray of shape (L,)
+        Proof of each solution, a number without units.
+    certificate_kind : {"duality_gap", "stationarity"}
+        What the certificate is.
+    converged : ndarray of bool, shape (L,)
+        Whether the certificate is below the tolerance.
+    n_iter : ndarray of int, shape (L,)
+        Iterations spent.
+    deviance : ndarray of shape (L,)
+        Deviance of each solution.
+    null_deviance : float
+        Deviance of intercept and offset alone.
+    """
+
+    model: Model
+    family: Family
+    penalty: Penalty
+    training: Training
+    settings: Settings
+    classes: tuple[Any, ...] | None
+    lambda_: FloatArray
+    raw_coef: FloatArray
+    raw_intercept: FloatArray
+    leak: Any = None
+    group_norms: FloatArray
+    group_weights: FloatArray
+    group_rank: IntArray
+    certificate: FloatArray
+    certificate_kind: str
+    converged: BoolArray
+    n_iter: IntArray
+    deviance: FloatArray
+    null_deviance: float
+    layout: Layout = field(init=False)
+
+    def __post_init__(self) -> None:
+        plan = layout(self.model.terms, self.model.columns, intercept=self.settings.intercept)
+        object.__setattr__(self, "layout", plan)
+
+    @property
+    def coef_path(self) -> FloatArray:
+        """Coefficients in the order of `columns`, (L, p) or (L, p, K)."""
+        coef, _ = report(self.layout, self.raw_coef, self.raw_intercept, leak=self.leak)
+        return coef[:, :, 0] if coef.shape[2] == 1 else coef
+
+    @property
+    def intercept_path(self) -> FloatArray:
+        """Intercepts, (L,) or (L, K)."""
+        _, intercept = report(self.layout, self.raw_coef, self.raw_intercept, leak=self.leak)
+        return intercept[:, 0] if intercept.shape[1] == 1 else intercept
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Names of the terms."""
+        return tuple(term.name for term in self.model.terms)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns that coefficients are reported for, without the intercept."""
+        return self.layout.columns
+
+    @property
+    def formula(self) -> str | None:
+        """The formula as written, None for a matrix."""
+        return self.model.formula
+
+    @property
+    def nobs(self) -> int:
+        """Number of rows that were fitted."""
+        return int(self.training.y.shape[0])
+
+    @property
+    def norm_path(self) -> FloatArray:
+        """Norms of the standardised terms, (L, T), or (L, T, K) where classes are separate."""
+        by_column = self.settings.groups == "column"
+        by_column = by_column and self.group_norms.shape[1] == len(self.model.columns)
+        return term_norms(self.group_norms, self.model.terms, by_column=by_column)
+
+    @property
+    def n_terms(self) -> IntArray:
+        """Number of terms with a nonzero coefficient, unpenalised ones included, (L,)."""
+        return selected_terms(self.norm_path).sum(axis=1)
+
+    @property
+    def df(self) -> IntArray:
+        """Number of nonzero coefficients without the intercept, (L,)."""
+        path = self.coef_path
+        return np.count_nonzero(path.reshape(path.shape[0], -1), axis=1)
+
+    @property
+    def dev_ratio(self) -> FloatArray:
+        """Share of the null deviance that is explained, (L,)."""
+        return 1.0 - self.deviance / self.null_deviance
+
+    def coef(self, lambda_: LambdaLike = None) -> pd.DataFrame:
+        """Return coefficients as a table.
+
+        Parameters
+        ----------
+        lambda_ : float or sequence of float, optional
+            Places on the path, interpolated linearly; None for all of it.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Rows (term, column), the Intercept first. One column, or one per class; for
+            several lambdas one for each of them, below the class.
+        """
+        from grpsparse.results.tidy import coef_table
+
+        return coef_table(self, locate(self.lambda_, lambda_))
+
+    def term_norms(self, lambda_: LambdaLike = None) -> pd.Series | pd.DataFrame:
+        """Return the norm of each term on the standardised scale, 0 where not selected.
+
+        Parameters
+        ----------
+        lambda_ : float or sequence of float, optional
+            Places on the path; None for all of it.
+
+        Returns
+        -------
+        pandas.Series or pandas.DataFrame
+            Indexed by term; a Series at one lambda, a column per class where these are
+            separate, and one for each lambda where several are asked for.
+        """
+        from grpsparse.results.tidy import norm_table
+
+        return norm_table(self, locate(self.lambda_, lambda_))
+
+    def selected(self, lambda_: float) -> list[str]:
+        """Return the names of the terms with a nonzero coefficient.
+
+        Between two solutions a term counts if it is in either of them, as its interpolated
+        coefficients do.
+
+        Parameters
+        ----------
+        lambda_ : float
+            Place on the path.
+
+        Returns
+        -------
+        list of str
+        """
+        points = locate(self.lambda_, float(lambda_))
+        active = selected_terms(self.norm_path)
+        chosen = active[points.left[0]] | active[points.right[0]]
+        return [name for name, isin in zip(self.terms, chosen, strict=True) if isin]
+
+    def predict(
+        self,
+        new: Any = None,
+        lambda_: LambdaLike = None,
+        *,
+        type: str = "response",  # noqa: A002
+        offset: Any = None,
+        unseen: str = "raise",
+    ) -> Any:
+        """Predict for the rows that were fitted, or for new ones.
+
+        Parameters
+        ----------
+        new : data frame, dict or matrix, optional
+            New rows, of the kind the model was fitted to; None for the rows as fitted.
+        lambda_ : float or sequence of float, optional
+            Places on the path, interpolated linearly and clamped at its ends; None for all.
+        type : {"response", "link", "class", "terms"}
+            Means (probabilities), linear predictor, most probable class, or the linear
+            predictor split into terms.
+        offset : array or str, optional
+            Offset of the rows, or their column that holds it. An offset that the fit took from
+            a column is looked up again; one that it was given as an array must be given again.
+        unseen : {"raise", "shrink"}
+            What to do with a level that training did not have: raise, or let the term
+            contribute what its average level does.
+
+        Returns
+        -------
+        ndarray or pandas.DataFrame
+            One row per row of `new`, in its order, NaN (None for classes) where a variable is
+            missing: (m,), or (m, K) for several classes, with a last axis for lambda unless
+            `lambda_` is one number. ``"terms"`` is a DataFrame whose rows sum to the link.
+
+        Raises
+        ------
+        OptionError
+            For an unknown `type`, or "class" of a response that has none.
+        WeightsError
+            If an offset is missing or of the wrong shape.
+        UnseenLevelError
+            For an unseen level, unless `unseen` is ``"shrink"``.
+        """
+        return predict(self, new, lambda_=lambda_, type=type, offset=offset, unseen=unseen)
+
+    def residuals(
+        self,
+        lambda_: LambdaLike = None,
+        *,
+        type: str = "response",  # noqa: A002
+    ) -> FloatArray:
+        """Return the residuals of the rows as fitted.
+
+        Parameters
+        ----------
+        lambda_ : float or sequence of float, optional
+            Places on the path; None for all of it.
+        type : {"response", "deviance", "pearson", "working"}
+            ``"response"``: y - mean. ``"deviance"``: signed root of the row's deviance, whose
+            squares sum to `deviance`; not signed for several classes, where it belongs to the
+            row. ``"pearson"``: response over the standard deviation of the family.
+            ``"working"``: response over the derivative of the mean. Deviance and pearson
+            contain the root of the weight, as in R.
+
+        Returns
+        -------
+        ndarray
+            (n,) or (n, K), with a last axis for lambda unless it is one number.
+        """
+        from grpsparse.results.residuals import residuals
+
+        return residuals(self, locate(self.lambda_, lambda_), type=type)
+
+    def summary(self, lambda_: float, *, coefficients: bool = False) -> PathSummary:
+        """Summarise the model at one lambda, term by term.
+
+        Parameters
+        ----------
+        lambda_ : float
+            Place on the path.
+        coefficients : bool
+            Whether to print the coefficients as well.
+
+        Returns
+        -------
+        PathSummary
+            Printed as a table; its `table` is a DataFrame.
+        """
+        from grpsparse.results.summary import summarise
+
+        return summarise(self, float(lambda_), coefficients=coefficients)
+
+    def tidy(self, lambda_: LambdaLike = None, *, zeros: bool = False) -> pd.DataFrame:
+        """Return one row per coefficient and lambda, zeros only if asked for."""
+        from grpsparse.results.tidy import tidy_path
+
+        return tidy_path(self, locate(self.lambda_, lambda_), zeros=zeros)
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row that describes the whole fit."""
+        from grpsparse.results.tidy import glance_path
+
+        return glance_path(self)
+
+    def augment(self, lambda_: LambdaLike = None) -> pd.DataFrame:
+        """Return the rows as fitted with response, fitted values and residuals."""
+        from grpsparse.results.tidy import augment_path
+
+        return augment_path(self, locate(self.lambda_, lambda_))
+
+    def plot(self, kind: str = "auto", **options: Any) -> Any:
+        """Draw the path.
+
+        Parameters
+        ----------
+        kind : {"auto", "norm", "coef"}
+            Norms of the terms, or coefficients; auto draws coefficients where every term has
+            one.
+        **options
+            ``ax``, ``class_``, ``lines`` and ``n_labels`` of
+            :func:`grpsparse.results.plots.plot_path`.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        from grpsparse.results.plots import plot_path
+
+        return plot_path(self, kind=kind, **options)
+
+    def check(self) -> FloatArray:
+        """Recompute the certificate from the stored data, without the solver, (L,)."""
+        from grpsparse.results.check import recompute
+
+        return recompute(self)
+
+    def save(self, path: str | Path) -> None:
+        """Write the fit to exactly this path, one file that :func:`grpsparse.load` reads."""
+        from grpsparse.results.save import save
+
+        save(self, path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> PathFit:
+        """Read a fit that `save` wrote."""
+        from grpsparse.results.save import load
+
+        loaded = load(path)
+        if not isinstance(loaded, cls):
+            raise DataError(f"{path} holds a {type(loaded).__name__}, not a {cls.__name__}.")
+        return loaded
+
+    def __str__(self) -> str:
+        from grpsparse.results.printing import path_text
+
+        return path_text(self)
+
+    def __repr__(self) -> str:
+        return str(self)

@@ -1,0 +1,259 @@
+"""Save a fit to one file, and load it without running code from it.
+
+The file is NumPy's ``.npz``: arrays, and one JSON text for everything else. Families and
+penalties are stored by name with their parameters, the model by its own description; nothing
+is pickled, and only classes of this package are ever made.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, is_dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from grpsparse.errors import DataError, OptionError
+from grpsparse.folds import FoldPlan
+from grpsparse.results.archive import Reader, Writer
+from grpsparse.results.cv_fit import CVFit
+from grpsparse.results.path_fit import PathFit
+from grpsparse.results.record import Settings, Training
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["load", "save"]
+
+FORMAT = 1
+
+# The only models that a file can name, and where they live.
+MODELS = {"ModelSpec": "grpsparse.formula", "MatrixSpec": "grpsparse.design"}
+
+_PATH_ARRAYS = (
+    "lambda_",
+    "raw_coef",
+    "raw_intercept",
+    "group_norms",
+    "group_weights",
+    "group_rank",
+    "certificate",
+    "converged",
+    "n_iter",
+    "deviance",
+)
+_CV_ARRAYS = ("cv_mean", "cv_se", "oof", "oof_index", "fold_converged")
+
+
+def save(fit: PathFit | CVFit, path: str | Path) -> None:
+    """Write a fit to exactly this path.
+
+    Parameters
+    ----------
+    fit : PathFit or CVFit
+        What to write, training rows included.
+    path : str or Path
+        File to write; no suffix is added.
+
+    Raises
+    ------
+    OptionError
+        If the family or penalty is not one of this package.
+    """
+    out = Writer()
+    meta: dict[str, Any] = {"format": FORMAT, "kind": type(fit).__name__}
+    if isinstance(fit, CVFit):
+        meta["cv"] = _write_cv(out, fit)
+        meta["path"] = _write_path(out, fit.path)
+    else:
+        meta["path"] = _write_path(out, fit)
+    arrays = {"meta": np.array(json.dumps(meta)), **out.arrays}
+    with Path(path).open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+def load(path: str | Path) -> PathFit | CVFit:
+    """Read a fit that `save` wrote; no code from the file is run.
+
+    Parameters
+    ----------
+    path : str or Path
+        File to read.
+
+    Returns
+    -------
+    PathFit or CVFit
+
+    Raises
+    ------
+    DataError
+        If the file is not a saved fit, or was written by a later version.
+    """
+    with Path(path).open("rb") as file:
+        try:
+            with np.load(file, allow_pickle=False) as stored:
+                arrays = {name: stored[name] for name in stored.files}
+            meta = json.loads(str(arrays["meta"]))
+            version = meta["format"]
+        except (AttributeError, BadZipFile, EOFError, KeyError, TypeError, ValueError) as error:
+            raise DataError(
+                f"{str(path)!r} is not a fit that grpsparse saved ({error}); give a file written "
+                "by `save`."
+            ) from error
+    if version != FORMAT:
+        raise DataError(
+            f"{str(path)!r} has format {version}, this version reads format {FORMAT}; update "
+            "grpsparse, or fit again."
+        )
+    stored_arrays = Reader(arrays)
+    try:
+        fit = _read_path(stored_arrays, meta["path"])
+        return _read_cv(stored_arrays, meta["cv"], fit) if meta["kind"] == "CVFit" else fit
+    except (KeyError, TypeError) as error:
+        raise DataError(
+            f"{str(path)!r} is damaged: {error} is missing or of the wrong kind; fit again."
+        ) from error
+
+
+def _write_path(out: Writer, fit: PathFit) -> dict[str, Any]:
+    training = fit.training
+    for name in _PATH_ARRAYS:
+        out.array(f"path.{name}", getattr(fit, name))
+    for name in ("y", "weights", "offset", "rows"):
+        out.array(f"training.{name}", getattr(training, name))
+    out.matrix("training.X", training.X)
+    out.matrix("path.leak", fit.leak)
+    return {
+        "model": {"type": _model_type(fit.model), "state": fit.model.to_dict()},
+        "family": _describe(fit.family, _families()),
+        "penalty": _describe(fit.penalty, _penalties()),
+        "settings": {each.name: getattr(fit.settings, each.name) for each in fields(Settings)},
+        "classes": out.labels("path.classes", fit.classes),
+        "index": out.labels("training.index", training.index),
+        "offset_name": training.offset_name,
+        "n_given": int(training.n_given),
+        "certificate_kind": fit.certificate_kind,
+        "null_deviance": float(fit.null_deviance),
+    }
+
+
+def _read_path(stored: Reader, meta: dict[str, Any]) -> PathFit:
+    training = Training(
+        X=stored.matrix("training.X"),
+        y=stored.array("training.y"),
+        weights=stored.array("training.weights"),
+        offset=stored.optional("training.offset"),
+        offset_name=meta["offset_name"],
+        rows=stored.array("training.rows"),
+        n_given=meta["n_given"],
+        index=stored.labels("training.index", meta["index"]),
+    )
+    settings = {**meta["settings"], "notes": tuple(meta["settings"]["notes"])}
+    classes = stored.labels("path.classes", meta["classes"])
+    return PathFit(
+        model=_model(meta["model"]),
+        family=_rebuild(meta["family"], _families()),
+        penalty=_rebuild(meta["penalty"], _penalties()),
+        training=training,
+        settings=Settings(**settings),
+        classes=None if classes is None else tuple(classes),
+        leak=stored.matrix("path.leak"),
+        certificate_kind=meta["certificate_kind"],
+        null_deviance=meta["null_deviance"],
+        **{name: stored.array(f"path.{name}") for name in _PATH_ARRAYS},
+    )
+
+
+def _write_cv(out: Writer, cv: CVFit) -> dict[str, Any]:
+    for name in _CV_ARRAYS:
+        out.array(f"cv.{name}", getattr(cv, name))
+    out.array("cv.assignment", cv.plan.assignment)
+    return {
+        "call": cv.call,
+        "measure": cv.measure,
+        "index_min": int(cv.index_min),
+        "index_1se": int(cv.index_1se),
+        "seed": None if cv.seed is None else int(cv.seed),
+        "notes": cv.notes,
+        "plan": {
+            "n_folds": int(cv.plan.n_folds),
+            "stratified": bool(cv.plan.stratified),
+            "clustered": bool(cv.plan.clustered),
+            "notes": cv.plan.notes,
+            "labels": out.labels("cv.labels", cv.plan.labels),
+        },
+    }
+
+
+def _read_cv(stored: Reader, meta: dict[str, Any], path: PathFit) -> CVFit:
+    plan = FoldPlan(
+        assignment=stored.array("cv.assignment"),
+        n_folds=meta["plan"]["n_folds"],
+        stratified=meta["plan"]["stratified"],
+        clustered=meta["plan"]["clustered"],
+        notes=tuple(meta["plan"]["notes"]),
+        labels=tuple(stored.labels("cv.labels", meta["plan"]["labels"])),
+    )
+    return CVFit(
+        path=path,
+        call=meta["call"],
+        measure=meta["measure"],
+        index_min=meta["index_min"],
+        index_1se=meta["index_1se"],
+        plan=plan,
+        seed=meta["seed"],
+        notes=tuple(meta["notes"]),
+        **{name: stored.array(f"cv.{name}") for name in _CV_ARRAYS},
+    )
+
+
+def _families() -> Callable[[str], Any]:
+    from grpsparse import families
+
+    return families.get
+
+
+def _penalties() -> Callable[[str], Any]:
+    from grpsparse import penalties
+
+    return penalties.get
+
+
+def _describe(part: Any, get: Callable[[str], Any]) -> dict[str, Any]:
+    """Return the name and the parameters of a family or a penalty."""
+    try:
+        known = type(get(part.name)) is type(part) and is_dataclass(part)
+    except ValueError:
+        known = False
+    if not known:
+        raise OptionError(
+            f"{part!r} can't be saved, because loading could not make it again without running "
+            "code; save the arrays of the fit yourself, or use a family and a penalty of "
+            "grpsparse."
+        )
+    values = {each.name: getattr(part, each.name) for each in fields(part) if each.init}
+    return {"name": part.name, "parameters": values}
+
+
+def _rebuild(meta: dict[str, Any], get: Callable[[str], Any]) -> Any:
+    """Make a family or a penalty from its name and its parameters."""
+    return replace(get(meta["name"]), **meta["parameters"])
+
+
+def _model_type(model: Any) -> str:
+    name = type(model).__name__
+    if name not in MODELS:
+        raise OptionError(
+            f"a model of type {name!r} can't be saved; fit from a formula or a matrix."
+        )
+    return name
+
+
+def _model(meta: dict[str, Any]) -> Any:
+    if meta["type"] not in MODELS:
+        raise DataError(f"the file names a model of unknown type {meta['type']!r}; fit again.")
+    maker = getattr(import_module(MODELS[meta["type"]]), meta["type"])
+    return maker.from_dict(meta["state"])
