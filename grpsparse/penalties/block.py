@@ -1,0 +1,121 @@
+"""The public face of every penalty: value, prox and derivative of one block.
+
+All three follow from the radial functions. A block of a group penalty has one norm; for an
+elementwise penalty each coefficient is a block.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from math import isfinite
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from grpsparse.backend import Array
+from grpsparse.errors import LambdaError, OptionError
+from grpsparse.groups import FloatArray
+from grpsparse.penalties.protocol import Penalty
+
+__all__ = ["BlockFunctions"]
+
+
+def _checked_lambda(lambda_: float) -> float:
+    level = float(lambda_)
+    if not (isfinite(level) and level >= 0.0):
+        raise LambdaError(f"`lambda_` is {lambda_!r}; give a finite number, 0 or larger.")
+    return level
+
+
+def _lengths(penalty: Penalty, block: FloatArray) -> FloatArray:
+    """Return the norm of the block, or of each coefficient if elementwise."""
+    if penalty.elementwise:
+        return np.abs(block).ravel()
+    return np.array([np.linalg.norm(block)])
+
+
+class BlockFunctions:
+    """Value, prox and derivative of one block, and the printed form."""
+
+    __slots__ = ()
+
+    def value(self: Penalty, b: ArrayLike, lambda_: float) -> float:
+        """Return the penalty of one block of weight 1.
+
+        Parameters
+        ----------
+        b : array_like of shape (m,) or (m, K)
+            The coefficients.
+        lambda_ : float
+            Penalty level, at least 0.
+
+        Returns
+        -------
+        float
+        """
+        block, level = np.asarray(b, dtype=float), _checked_lambda(lambda_)
+        lengths = _lengths(self, block)
+        radial = np.sum(self.radial_value(lengths, np.full_like(lengths, level)))
+        return float(radial) + self.l1_fraction * level * float(np.sum(np.abs(block)))
+
+    def prox(self: Penalty, b: ArrayLike, step: float, lambda_: float) -> FloatArray:
+        """Return the global minimiser x of ``||x - b||**2 / 2 + step * p(x; lambda_)``.
+
+        Parameters
+        ----------
+        b : array_like of shape (m,) or (m, K)
+            The point, a block of weight 1.
+        step : float
+            Any positive number, also where the problem is not convex.
+        lambda_ : float
+            Penalty level, at least 0.
+
+        Returns
+        -------
+        ndarray of the shape of b
+            The smaller one where there are two minimisers.
+
+        Raises
+        ------
+        OptionError
+            If the step is not positive.
+        """
+        from grpsparse.backend.prox import radial_prox
+
+        level, length = _checked_lambda(lambda_), float(step)
+        if not (isfinite(length) and length > 0.0):
+            raise OptionError(f"`step` is {step!r}; give a positive finite number.")
+        block = np.asarray(b, dtype=float)
+        soft = length * self.l1_fraction * level
+        block = np.sign(block) * np.maximum(np.abs(block) - soft, 0.0)
+        old = _lengths(self, block)
+        first, second = self.parameters
+        new = [radial_prox(self.code, first, second, s, length, level) for s in old.tolist()]
+        factor = np.array(new) / np.where(old > 0.0, old, 1.0)
+        shrunk: FloatArray = block * factor.reshape(block.shape if self.elementwise else ())
+        return shrunk
+
+    def derivative(self: Penalty, t: ArrayLike, lambda_: float) -> Array:
+        """Return p'(t; lambda_), at 0 from the right, without the single-coefficient part.
+
+        Parameters
+        ----------
+        t : float or array_like
+            Norms, at least 0.
+        lambda_ : float
+            Penalty level, at least 0.
+
+        Returns
+        -------
+        float or ndarray
+            Of the shape of t.
+        """
+        norm = np.asarray(t, dtype=float)
+        level = np.full(norm.shape, _checked_lambda(lambda_))
+        slope = self.radial_derivative(np.atleast_1d(norm), np.atleast_1d(level))
+        return slope if norm.ndim else float(slope[0])
+
+    def __repr__(self) -> str:
+        pairs = [(field.name, getattr(self, field.name)) for field in fields(self)]  # type: ignore[arg-type]
+        shown = ", ".join(f"{n}={v!r}" for n, v in pairs if (n, v) != ("scale", 1.0))
+        return f"{type(self).__name__}({shown})"

@@ -1,0 +1,39 @@
+"""Checks of the parameters of a penalty object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import isfinite
+from numbers import Real
+
+from grpsparse.errors import PenaltyError
+
+__all__ = ["check_flag", "check_number"]
+
+
+def check_number(penalty: object, field: str, inside: Callable[[float], bool], words: str) -> None:
+    """Turn a field into a float, or raise if it is not a number inside its range.
+
+    Parameters
+    ----------
+    penalty : object
+        A frozen penalty whose field is looked at.
+    field : str
+        Name of the field.
+    inside : callable
+        Whether a number is in the range.
+    words : str
+        The range in words, for the message.
+    """
+    value = getattr(penalty, field)
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not (number and isfinite(value) and inside(float(value))):
+        raise PenaltyError(f"{type(penalty).__name__}: `{field}` is {value!r}; give {words}.")
+    object.__setattr__(penalty, field, float(value))
+
+
+def check_flag(penalty: object, field: str) -> None:
+    """Raise if a field is not True or False."""
+    value = getattr(penalty, field)
+    if not isinstance(value, bool):
+        raise PenaltyError(f"{type(penalty).__name__}: `{field}` is {value!r}; give True or False.")

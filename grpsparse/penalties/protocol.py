@@ -1,0 +1,129 @@
+"""What a penalty is: a function p(t; l) of a block's norm, with all that solvers ask of it.
+
+``t`` is the norm of a block and ``l = lambda_ * weight`` its level; ``lambda_`` is always an
+argument, never a field. Sparse group lasso adds ``l1_fraction * lambda_ * sum(abs(b))``. The
+radial functions take whole arrays, one entry per group, of any array library.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, Self, runtime_checkable
+
+from grpsparse.backend import Array
+from grpsparse.groups import FloatArray, IntArray
+
+__all__ = ["ConvexPenalty", "Penalty", "Segments"]
+
+
+class Segments(Protocol):
+    """Rows sorted by group: group g owns the rows ``starts[g]:starts[g + 1]``."""
+
+    @property
+    def starts(self) -> IntArray:
+        """Boundaries, (G + 1,); a group of rank 0 owns no row."""
+
+
+@runtime_checkable
+class Penalty(Protocol):
+    """One separable group penalty, a frozen object."""
+
+    @property
+    def name(self) -> str:
+        """Name in ``penalty=``, for example ``"group_mcp"``."""
+
+    @property
+    def title(self) -> str:
+        """Name in print, for example ``"group MCP"``."""
+
+    @property
+    def convex(self) -> bool:
+        """Whether it is a :class:`ConvexPenalty`, certified by a duality gap."""
+
+    @property
+    def elementwise(self) -> bool:
+        """Whether every coefficient is a group of its own."""
+
+    @property
+    def bilevel(self) -> bool:
+        """Whether single coefficients inside a group are penalised too."""
+
+    @property
+    def code(self) -> int:
+        """Code in :mod:`grpsparse.backend.codes`."""
+
+    @property
+    def parameters(self) -> tuple[float, float]:
+        """The two numbers that belong to the code."""
+
+    @property
+    def l1_fraction(self) -> float:
+        """Share of ``lambda_`` that falls on single coefficients."""
+
+    def value(self, b: Array, lambda_: float) -> float:
+        """Return the penalty of one block of weight 1."""
+
+    def prox(self, b: Array, step: float, lambda_: float) -> FloatArray:
+        """Return the proximal point of one block of weight 1."""
+
+    def derivative(self, t: Array, lambda_: float) -> Array:
+        """Return p'(t; lambda_) of one norm or several."""
+
+    def radial_value(self, norm: Array, level: Array) -> Array:
+        """Return p(norm; level), (G,), without the single-coefficient part."""
+
+    def radial_derivative(self, norm: Array, level: Array) -> Array:
+        """Return p'(norm; level), (G,), at 0 the derivative from the right."""
+
+    def radial_curvature(self, norm: Array, level: Array) -> Array:
+        """Return p''(norm; level), (G,), for norm > 0."""
+
+    def weak_convexity(self, level: Array | float) -> float:
+        """Return the supremum of -p'' over all groups, 0 if convex."""
+
+    def rescaled(self, factor: float) -> Self:
+        """Return the penalty P(factor * t; l) / factor if it is nonconvex and asks for it."""
+
+    def critical_lambda(
+        self, correlation: FloatArray, segments: Segments, weight: FloatArray, penalised: Array
+    ) -> float:
+        """Return the smallest lambda at which zero is stationary for all penalised groups.
+
+        Parameters
+        ----------
+        correlation : ndarray of shape (q, K)
+            Minus the gradient of the loss at the null fit, rows sorted by group.
+        segments : Segments
+            Which rows belong to which group.
+        weight : ndarray of shape (G,)
+            Group weights.
+        penalised : ndarray of bool, shape (G,)
+            Groups that the penalty sees.
+        """
+
+
+@runtime_checkable
+class ConvexPenalty(Penalty, Protocol):
+    """A penalty with what the duality gap needs."""
+
+    def dual_scale(
+        self, correlation: FloatArray, segments: Segments, level: FloatArray, l1_level: FloatArray
+    ) -> float:
+        """Return the largest c in (0, 1] such that c * correlation is dual feasible.
+
+        Parameters
+        ----------
+        correlation : ndarray of shape (q, K)
+            ``Z'W theta``, rows sorted by group.
+        segments : Segments
+            Which rows belong to which group.
+        level : ndarray of shape (G,)
+            ``lambda_ * weight``; the penalty takes its own share of it.
+        l1_level : ndarray of shape (G,)
+            ``lambda_`` where the group is penalised, else 0. A group with both levels 0 is
+            unpenalised and passed over.
+        """
+
+    def conjugate(
+        self, correlation: FloatArray, segments: Segments, level: FloatArray, l1_level: FloatArray
+    ) -> float:
+        """Return the sum over groups of the conjugate at a feasible ``Z'W theta``."""
