@@ -89,9 +89,12 @@ def sparse_scale(
         over = norms > bound
         if not over.any():
             return c
-        slopes = segment_sums(np.einsum("ij,ij->i", cut, magnitude), starts)[over] / norms[over]
-        # the factor ends the descent where rounding hides the last step
-        c = min(float(np.min(c - (norms[over] - bound[over]) / slopes)), c * DOWN)
-        magnitude = magnitude[np.repeat(over, sizes)]
-        threshold, bound, sizes = threshold[over], bound[over], sizes[over]
+        rows = np.repeat(over, sizes)
+        magnitude, cut = magnitude[rows], cut[rows]
+        threshold, bound, norms, sizes = threshold[over], bound[over], norms[over], sizes[over]
         starts = np.concatenate([[0], np.cumsum(sizes)])
+        # where the tangent at c meets the bound, as sums of positive terms: nothing cancels
+        reach = bound * norms + threshold * segment_sums(cut.sum(axis=1), starts)
+        slope = segment_sums(np.einsum("ij,ij->i", cut, magnitude), starts)
+        # the factor ends the descent where rounding hides the last step
+        c = min(float(np.min(reach / slope)), c * DOWN)

@@ -1,0 +1,236 @@
+"""Laws of the radial functions: derivatives, concavity, scale, and the objects themselves."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import array_api_strict
+import numpy as np
+import pytest
+
+import grpsparse.penalties as gp
+from grpsparse.errors import LambdaError, OptionError, PenaltyError
+
+DIFFERENCE = 1e-6  # central differences with h = 1e-6, away from the kinks of p'
+EXACT = 1e-13
+
+OBJECTS = (
+    gp.GroupLasso(),
+    gp.GroupElasticNet(alpha=0.3),
+    gp.SparseGroupLasso(alpha=0.2),
+    gp.GroupMCP(gamma=2.5),
+    gp.GroupMCP(gamma=3.0).rescaled(0.25),
+    gp.GroupSCAD(gamma=3.3),
+    gp.GroupSCAD().rescaled(2.0),
+)
+EVERY = tuple(gp.get(name) for name in gp.names())
+
+
+def grid(penalty, seed=0, n=400):
+    """Norms and levels, away from the points where p' has a corner."""
+    rng = np.random.default_rng(seed)
+    norm, level = rng.uniform(0.01, 6.0, n), rng.uniform(0.1, 2.0, n)
+    gamma, scale = penalty.parameters
+    corner = np.minimum(np.abs(scale * norm - level), np.abs(scale * norm - gamma * level))
+    keep = corner > 1e-3 if not penalty.convex else np.ones(n, dtype=bool)
+    return norm[keep], level[keep]
+
+
+@pytest.mark.parametrize("penalty", OBJECTS, ids=repr)
+def test_derivative_is_the_difference_quotient_of_the_value(penalty):
+    norm, level = grid(penalty)
+    h = 1e-6
+    slope = (penalty.radial_value(norm + h, level) - penalty.radial_value(norm - h, level)) / (
+        2 * h
+    )
+    np.testing.assert_allclose(penalty.radial_derivative(norm, level), slope, atol=DIFFERENCE)
+
+
+@pytest.mark.parametrize("penalty", OBJECTS, ids=repr)
+def test_curvature_is_the_difference_quotient_of_the_derivative(penalty):
+    norm, level = grid(penalty)
+    h = 1e-6
+    bend = (
+        penalty.radial_derivative(norm + h, level) - penalty.radial_derivative(norm - h, level)
+    ) / (2 * h)
+    np.testing.assert_allclose(penalty.radial_curvature(norm, level), bend, atol=DIFFERENCE)
+
+
+@pytest.mark.parametrize("penalty", OBJECTS, ids=repr)
+def test_weak_convexity_is_the_largest_negative_curvature(penalty):
+    norm, level = grid(penalty)
+    assert penalty.weak_convexity(level) == pytest.approx(
+        max(0.0, -np.min(penalty.radial_curvature(norm, level)))
+    )
+    assert penalty.weak_convexity(0.0) == 0.0
+    assert penalty.weak_convexity(np.zeros(3)) == 0.0
+
+
+@pytest.mark.parametrize("penalty", OBJECTS, ids=repr)
+def test_value_starts_at_zero_with_the_slope_of_the_level(penalty):
+    level = np.array([0.0, 0.7, 2.0])
+    zero = np.zeros(3)
+    share = penalty.parameters[0] if penalty.convex else 1.0
+    np.testing.assert_array_equal(penalty.radial_value(zero, level), zero)
+    np.testing.assert_allclose(penalty.radial_derivative(zero, level), share * level)
+    np.testing.assert_array_equal(penalty.radial_value(level, zero), zero)
+
+
+def test_mcp_and_scad_are_the_formulas_of_their_papers():
+    t, level, gamma = np.linspace(0, 6, 61), np.full(61, 1.3), 2.7
+    mcp = np.where(t <= gamma * 1.3, 1.3 * t - t**2 / (2 * gamma), gamma * 1.3**2 / 2)
+    np.testing.assert_allclose(gp.GroupMCP(gamma=gamma).radial_value(t, level), mcp)
+    middle = (2 * gamma * 1.3 * t - t**2 - 1.3**2) / (2 * (gamma - 1))
+    scad = np.where(t <= 1.3, 1.3 * t, np.where(t <= gamma * 1.3, middle, 1.3**2 * (gamma + 1) / 2))
+    np.testing.assert_allclose(gp.GroupSCAD(gamma=gamma).radial_value(t, level), scad)
+
+
+@pytest.mark.parametrize("penalty", [gp.GroupMCP(), gp.GroupSCAD(), gp.MCP(), gp.SCAD()], ids=repr)
+def test_rescaled_is_p_of_v_t_over_v(penalty):
+    norm, level = grid(penalty)
+    scaled = penalty.rescaled(0.25)
+    np.testing.assert_allclose(
+        scaled.radial_value(norm, level), penalty.radial_value(0.25 * norm, level) / 0.25
+    )
+    assert repr(penalty.rescaled(1.0)) == repr(penalty)
+    assert repr(scaled).endswith("rescale=True, scale=0.25)")
+    assert type(scaled) is type(penalty)
+    # it replaces, so that resolving twice is the same as once
+    assert scaled.rescaled(0.25) == scaled
+
+
+def test_rescaled_mcp_has_gamma_over_v():
+    norm, level = grid(gp.GroupMCP())
+    np.testing.assert_allclose(
+        gp.GroupMCP(gamma=3.0).rescaled(0.25).radial_value(norm, level),
+        gp.GroupMCP(gamma=12.0).radial_value(norm, level),
+    )
+
+
+def test_rescaling_can_be_refused_and_leaves_convex_penalties_alone():
+    assert gp.GroupMCP(rescale=False).rescaled(0.25) == gp.GroupMCP(rescale=False)
+    assert gp.SCAD(rescale=False).rescaled(0.25).parameters == (3.7, 1.0)
+    for penalty in EVERY:
+        if penalty.convex:
+            assert penalty.rescaled(0.25) is penalty
+
+
+def test_elementwise_value_is_the_sum_over_coefficients():
+    b = np.array([[0.5, -2.0], [0.0, 7.0]])
+    for name in ("lasso", "elastic_net", "mcp", "scad"):
+        penalty = gp.get(name)
+        ones = sum(penalty.value([x], 0.8) for x in b.ravel())
+        assert penalty.value(b, 0.8) == pytest.approx(ones)
+    assert gp.Lasso().value(b, 0.8) == pytest.approx(0.8 * 9.5)
+
+
+def test_value_of_a_block_uses_its_frobenius_norm():
+    b = np.array([[3.0, 0.0], [0.0, -4.0]])
+    assert gp.GroupLasso().value(b, 2.0) == pytest.approx(10.0)
+    assert gp.SparseGroupLasso(alpha=0.25).value(b, 2.0) == pytest.approx(
+        0.75 * 2 * 5 + 0.25 * 2 * 7
+    )
+
+
+def test_derivative_has_the_shape_of_its_argument():
+    mcp = gp.GroupMCP(gamma=2.0)
+    assert mcp.derivative(1.0, 1.0) == 0.5
+    assert isinstance(mcp.derivative(1.0, 1.0), float)
+    np.testing.assert_allclose(mcp.derivative([[0.0, 1.0, 5.0]], 1.0), [[1.0, 0.5, 0.0]])
+    np.testing.assert_allclose(gp.GroupLasso().derivative([0.0, 1.0], 2.0), [2.0, 2.0])
+
+
+@pytest.mark.parametrize("penalty", OBJECTS, ids=repr)
+def test_array_api_strict_gives_the_same_numbers(penalty):
+    norm, level = grid(penalty)
+    xp = array_api_strict
+    for function in (penalty.radial_value, penalty.radial_derivative, penalty.radial_curvature):
+        got = function(xp.asarray(norm), xp.asarray(level))
+        np.testing.assert_allclose(np.asarray(got), function(norm, level), atol=EXACT)
+    assert penalty.weak_convexity(xp.asarray(level)) == penalty.weak_convexity(level)
+
+
+def test_names_resolve_to_default_objects():
+    assert gp.names() == (
+        "group_lasso",
+        "group_elastic_net",
+        "sparse_group_lasso",
+        "group_mcp",
+        "group_scad",
+        "lasso",
+        "elastic_net",
+        "mcp",
+        "scad",
+    )
+    assert gp.get("scad") == gp.SCAD(gamma=3.7)
+    assert gp.get(gp.GroupMCP(gamma=5)) == gp.GroupMCP(gamma=5.0)
+    for penalty in EVERY:
+        assert isinstance(penalty, gp.Penalty)
+        assert isinstance(penalty, gp.ConvexPenalty) == penalty.convex
+        assert penalty.name == gp.get(penalty.name).name
+        assert len(penalty.parameters) == 2
+
+
+@pytest.mark.parametrize("penalty", EVERY, ids=repr)
+def test_objects_are_values(penalty):
+    assert pickle.loads(pickle.dumps(penalty)) == penalty
+    assert copy.copy(penalty) == penalty
+    assert hash(penalty) == hash(copy.deepcopy(penalty))
+    with pytest.raises((AttributeError, TypeError)):
+        penalty.alpha = 0.1
+    assert eval(repr(penalty), vars(gp)) == penalty
+
+
+@pytest.mark.parametrize(
+    ("penalty", "words"),
+    [
+        ("group_lass", "did you mean 'group_lasso'"),
+        ("Lasso", "did you mean 'lasso'"),
+        ("grLasso", "Penalties are group_lasso, "),
+        (3.0, "a penalty object"),
+        (None, "a penalty object"),
+        (gp.GroupMCP, "a penalty object"),
+    ],
+)
+def test_unknown_penalties_raise(penalty, words):
+    with pytest.raises(PenaltyError, match=words):
+        gp.get(penalty)
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "words"),
+    [
+        (gp.GroupMCP, {"gamma": 1.0}, "GroupMCP: `gamma` is 1.0; give a number above 1"),
+        (gp.MCP, {"gamma": "3"}, "MCP: `gamma` is '3'"),
+        (gp.GroupSCAD, {"gamma": 2}, "a number above 2"),
+        (gp.SCAD, {"gamma": float("inf")}, "a number above 2"),
+        (gp.GroupMCP, {"gamma": float("nan")}, "a number above 1"),
+        (gp.GroupMCP, {"gamma": True}, "is True"),
+        (gp.GroupMCP, {"rescale": 1}, "give True or False"),
+        (gp.GroupMCP, {"scale": 0.0}, "a positive number"),
+        (gp.GroupElasticNet, {"alpha": 0.0}, r"a number in \(0, 1\]"),
+        (gp.ElasticNet, {"alpha": 1.5}, r"ElasticNet: `alpha` is 1.5"),
+        (gp.SparseGroupLasso, {"alpha": -0.1}, r"a number in \[0, 1\]"),
+        (gp.SparseGroupLasso, {"alpha": False}, r"a number in \[0, 1\]"),
+    ],
+)
+def test_parameters_out_of_range_raise(kind, arguments, words):
+    with pytest.raises(PenaltyError, match=words):
+        kind(**arguments)
+
+
+def test_numpy_numbers_become_python_floats():
+    assert repr(gp.GroupMCP(gamma=np.int64(4))) == "GroupMCP(gamma=4.0, rescale=True)"
+    assert repr(gp.SparseGroupLasso(alpha=np.float32(0.5))) == "SparseGroupLasso(alpha=0.5)"
+    assert repr(gp.GroupLasso()) == "GroupLasso()"
+
+
+def test_a_bad_lambda_or_step_raises():
+    penalty = gp.GroupLasso()
+    for bad in (-1.0, float("nan"), float("inf")):
+        with pytest.raises(LambdaError, match="`lambda_` is"):
+            penalty.value([1.0], bad)
+    for bad in (0.0, -1.0, float("nan")):
+        with pytest.raises(OptionError, match="`step` is"):
+            penalty.prox([1.0], bad, 1.0)
