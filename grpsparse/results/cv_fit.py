@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
-    from grpsparse.results.summary import PathSummary
 
     from grpsparse.folds import FoldPlan
+    from grpsparse.results.summary import PathSummary
 
 __all__ = ["CVFit"]
 
@@ -164,7 +164,7 @@ class CVFit:
         Returns
         -------
         pandas.DataFrame
-            A row per measure; columns (``"min"`` or ``"1se"``, mean or standard error).
+            A row per measure: its mean over folds at min and 1se, and the standard errors.
         """
         from grpsparse.results.held_out import measures
 

@@ -50,8 +50,9 @@ def term_norms(
 
 def selected_terms(norms: FloatArray) -> BoolArray:
     """Return which terms (L, T) have a nonzero coefficient in any class."""
-    nonzero = norms != 0
-    return nonzero.any(axis=2) if norms.ndim == 3 else nonzero
+    wide = norms.reshape(*norms.shape[:2], -1)
+    nonzero: BoolArray = np.any(wide != 0, axis=2)
+    return nonzero
 
 
 def contribution(X: Any, term: TermColumns, coef: FloatArray, *, leak: Any = None) -> FloatArray:

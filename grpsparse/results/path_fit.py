@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
-    from grpsparse.penalties import Penalty
-    from grpsparse.results.summary import PathSummary
 
     from grpsparse.families import Family
+    from grpsparse.penalties import Penalty
+    from grpsparse.results.summary import PathSummary
 
 __all__ = ["PathFit"]
 
@@ -147,13 +147,15 @@ class PathFit:
     @property
     def n_terms(self) -> IntArray:
         """Number of terms with a nonzero coefficient, unpenalised ones included, (L,)."""
-        return selected_terms(self.norm_path).sum(axis=1)
+        count: IntArray = selected_terms(self.norm_path).sum(axis=1)
+        return count
 
     @property
     def df(self) -> IntArray:
         """Number of nonzero coefficients without the intercept, (L,)."""
         path = self.coef_path
-        return np.count_nonzero(path.reshape(path.shape[0], -1), axis=1)
+        count: IntArray = np.count_nonzero(path.reshape(path.shape[0], -1), axis=1)
+        return count
 
     @property
     def dev_ratio(self) -> FloatArray:
@@ -350,7 +352,8 @@ class PathFit:
         """Recompute the certificate from the stored data, without the solver, (L,)."""
         from grpsparse.results.check import recompute
 
-        return recompute(self)
+        certificate: FloatArray = recompute(self)
+        return certificate
 
     def save(self, path: str | Path) -> None:
         """Write the fit to exactly this path, one file that :func:`grpsparse.load` reads."""

@@ -45,11 +45,12 @@ class Points:
     @property
     def solved(self) -> BoolArray:
         """Which places are solved points, (M,)."""
-        return self.left == self.right
+        solved: BoolArray = np.equal(self.left, self.right)
+        return solved
 
     def take(self, path: FloatArray) -> FloatArray:
         """Return the values (M, ...) of an array whose first axis is the path."""
-        low = path[self.left]
+        low: FloatArray = path[self.left]
         if self.solved.all():
             return low
         weight = self.fraction.reshape((-1,) + (1,) * (path.ndim - 1))

@@ -85,7 +85,7 @@ def new_rows(
         X, complete, index = fit.model.matrix(new, unseen=unseen)
         shift = _offset(fit, new, offset, X.shape[0])
     if shift is not None:
-        missing = np.isnan(shift).any(axis=1)
+        missing: BoolArray = np.any(np.isnan(shift), axis=1)
         complete = complete & ~missing
         shift = np.where(missing[:, None], 0.0, shift)
     return X, complete, index, shift
@@ -192,7 +192,7 @@ def _labels(fit: PathFit, mean: FloatArray, complete: BoolArray) -> Any:
 
 def _key(fit: PathFit, name: str, label: Any, at: float | None) -> Any:
     """Return a column label: term, then class and lambda where there are several."""
-    key = (name,)
+    key: tuple[Any, ...] = (name,)
     if fit.raw_coef.shape[2] > 1:
         key = (label, name)
     if at is not None:

@@ -168,7 +168,8 @@ def effective(coef: FloatArray, leak: Any) -> FloatArray:
     """Return coefficients (M, p, K) of the plain columns: coef + leak @ coef."""
     if leak is None or leak.nnz == 0:
         return coef
-    return coef + np.stack([np.asarray(leak @ each) for each in coef])
+    shift: FloatArray = np.stack([np.asarray(leak @ each) for each in coef])
+    return coef + shift
 
 
 def constants(plan: Layout, coef: FloatArray) -> dict[int, FloatArray]:

@@ -24,7 +24,7 @@ from grpsparse.results.path_fit import PathFit
 from grpsparse.results.record import Settings, Training
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 __all__ = ["load", "save"]
 
@@ -75,13 +75,16 @@ def save(fit: PathFit | CVFit, path: str | Path) -> None:
         np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
-def load(path: str | Path) -> PathFit | CVFit:
+def load(path: str | Path, *, scope: Mapping[str, Any] | None = None) -> PathFit | CVFit:
     """Read a fit that `save` wrote; no code from the file is run.
 
     Parameters
     ----------
     path : str or Path
         File to read.
+    scope : mapping, optional
+        Functions that the formula calls: a file holds their names only, and predictions for new
+        rows need them.
 
     Returns
     -------
@@ -110,7 +113,7 @@ def load(path: str | Path) -> PathFit | CVFit:
         )
     stored_arrays = Reader(arrays)
     try:
-        fit = _read_path(stored_arrays, meta["path"])
+        fit = _read_path(stored_arrays, meta["path"], scope)
         return _read_cv(stored_arrays, meta["cv"], fit) if meta["kind"] == "CVFit" else fit
     except (KeyError, TypeError) as error:
         raise DataError(
@@ -140,7 +143,7 @@ def _write_path(out: Writer, fit: PathFit) -> dict[str, Any]:
     }
 
 
-def _read_path(stored: Reader, meta: dict[str, Any]) -> PathFit:
+def _read_path(stored: Reader, meta: dict[str, Any], scope: Mapping[str, Any] | None) -> PathFit:
     training = Training(
         X=stored.matrix("training.X"),
         y=stored.array("training.y"),
@@ -154,7 +157,7 @@ def _read_path(stored: Reader, meta: dict[str, Any]) -> PathFit:
     settings = {**meta["settings"], "notes": tuple(meta["settings"]["notes"])}
     classes = stored.labels("path.classes", meta["classes"])
     return PathFit(
-        model=_model(meta["model"]),
+        model=_model(meta["model"], scope),
         family=_rebuild(meta["family"], _families()),
         penalty=_rebuild(meta["penalty"], _penalties()),
         training=training,
@@ -252,8 +255,9 @@ def _model_type(model: Any) -> str:
     return name
 
 
-def _model(meta: dict[str, Any]) -> Any:
+def _model(meta: dict[str, Any], scope: Mapping[str, Any] | None) -> Any:
     if meta["type"] not in MODELS:
         raise DataError(f"the file names a model of unknown type {meta['type']!r}; fit again.")
     maker = getattr(import_module(MODELS[meta["type"]]), meta["type"])
-    return maker.from_dict(meta["state"])
+    model = maker.from_dict(meta["state"])
+    return model if scope is None else model.with_scope(scope)

@@ -1,0 +1,80 @@
+"""Residuals of the rows as fitted, in the four kinds that R and statsmodels have.
+
+All families here have their canonical link, where the derivative of the mean is the variance:
+working = (y - mu) / v, pearson = sqrt(w) (y - mu) / sqrt(v), deviance = sign(y - mu) sqrt(w d).
+
+References: McCullagh & Nelder (1989), Generalized Linear Models, section 2.4.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from grpsparse.errors import OptionError
+from grpsparse.groups import FloatArray
+from grpsparse.results.predict import linear_predictor, means, squeeze
+
+if TYPE_CHECKING:
+    from grpsparse.results.path_fit import PathFit
+    from grpsparse.results.points import Points
+
+__all__ = ["deviance_at", "residuals", "training_predictor"]
+
+TYPES = ("response", "deviance", "pearson", "working")
+
+
+def training_predictor(fit: PathFit, points: Points) -> FloatArray:
+    """Return the linear predictor (n, K, M) of the rows as fitted."""
+    coef, intercept = points.take(fit.raw_coef), points.take(fit.raw_intercept)
+    offset = fit.training.offset
+    return linear_predictor(fit.training.X, coef, intercept, leak=fit.leak, offset=offset)
+
+
+def deviance_at(fit: PathFit, points: Points) -> FloatArray:
+    """Return the deviance (M,): stored at solved points, computed between them."""
+    if points.solved.all():
+        return fit.deviance[points.left]
+    mean = means(fit, training_predictor(fit, points))
+    weights = fit.training.weights
+    rows = [fit.family.deviance(fit.training.y, mean[:, :, m]) for m in range(mean.shape[2])]
+    return np.array([float(weights @ each) for each in rows])
+
+
+def residuals(fit: PathFit, points: Points, *, type: str) -> FloatArray:  # noqa: A002
+    """Compute residuals as `PathFit.residuals` documents."""
+    if type not in TYPES:
+        raise OptionError(f"`type` is {type!r}; give one of {', '.join(map(repr, TYPES))}.")
+    eta = training_predictor(fit, points)
+    mean = means(fit, eta)
+    y = fit.training.y[:, :, None]
+    response = y - mean
+    root = np.sqrt(fit.training.weights)[:, None, None]
+    if type == "response":
+        values = response
+    elif type == "deviance":
+        values = root * _deviance(fit, mean, response)
+    else:
+        variance = _variance(fit, eta)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values = response / variance if type == "working" else root * response / variance**0.5
+    out: FloatArray = squeeze(values, points)
+    return out
+
+
+def _deviance(fit: PathFit, mean: FloatArray, response: FloatArray) -> FloatArray:
+    """Return the root of every row's deviance, (n, 1, M), signed for one linear predictor."""
+    y, n_points = fit.training.y, mean.shape[2]
+    rows = [fit.family.deviance(y, np.ascontiguousarray(mean[:, :, m])) for m in range(n_points)]
+    # Rounding can leave a deviance of -1e-17 where the fit is perfect.
+    size: FloatArray = np.sqrt(np.maximum(np.stack(rows, axis=1), 0.0))[:, None, :]
+    return size * np.sign(response) if response.shape[1] == 1 else size
+
+
+def _variance(fit: PathFit, eta: FloatArray) -> FloatArray:
+    """Return the variance of the family, (n, K, M)."""
+    out = np.empty_like(eta)
+    for point in range(eta.shape[2]):
+        out[:, :, point] = fit.family.curvature(np.ascontiguousarray(eta[:, :, point]))
+    return out * (1.0 - out) if fit.family.hessian == "softmax" else out
