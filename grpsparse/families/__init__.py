@@ -12,5 +12,16 @@ from grpsparse.families.multinomial import Multinomial
 from grpsparse.families.poisson import Poisson
 from grpsparse.families.protocol import Family
 from grpsparse.families.registry import get, names
+from grpsparse.families.response import Response, encode_response
 
-__all__ = ["Binomial", "Family", "Gaussian", "Multinomial", "Poisson", "get", "names"]
+__all__ = [
+    "Binomial",
+    "Family",
+    "Gaussian",
+    "Multinomial",
+    "Poisson",
+    "Response",
+    "encode_response",
+    "get",
+    "names",
+]

@@ -1,0 +1,229 @@
+"""From the response as the user has it to the numbers that a family fits.
+
+Labels become one-hot rows or 0/1, counts become proportions with the trials as weights, and
+``family="auto"`` is resolved: labels are classes, any other number is gaussian.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from grpsparse.errors import ResponseError
+from grpsparse.families.labels import Classes, Column, listed, read_column
+from grpsparse.families.protocol import Family
+from grpsparse.families.registry import get
+from grpsparse.groups import FloatArray
+
+__all__ = ["Response", "encode_response"]
+
+_FEW = 10  # up to so many distinct values, numbers may be meant as classes
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A response ready to be fitted.
+
+    Parameters
+    ----------
+    family : Family
+        The family given, or chosen from the response.
+    y : ndarray of shape (n, K)
+        The encoded response.
+    classes : tuple, optional
+        The labels in order; None for numbers, proportions and counts.
+    weights_factor : ndarray of shape (n,), optional
+        Trials per row, to be multiplied into the weights; from two columns of counts.
+    notes : tuple of str
+        Sentences to print about what was chosen.
+    """
+
+    family: Family
+    y: FloatArray
+    classes: tuple[Any, ...] | None = None
+    weights_factor: FloatArray | None = None
+    notes: tuple[str, ...] = ()
+
+
+def encode_response(values: Any, *, family: str | Family = "auto", name: str = "y") -> Response:
+    """Encode a response for its family.
+
+    Parameters
+    ----------
+    values : array_like of shape (n,) or (n, 2)
+        Numbers, strings, booleans or a pandas Categorical, without missing values; two columns
+        are counts of successes and failures.
+    family : str or Family
+        ``"auto"`` takes labels for classes and any other number for gaussian.
+    name : str
+        The response's name, for messages.
+
+    Returns
+    -------
+    Response
+
+    Raises
+    ------
+    ResponseError
+        If the family cannot have the response.
+    FamilyError
+        If there is no such family.
+
+    Examples
+    --------
+    >>> response = encode_response(["no", "yes", "no"])
+    >>> response.family, response.classes
+    (Binomial(), ('no', 'yes'))
+    >>> response.y.ravel()
+    array([0., 1., 0.])
+    """
+    chosen = None if isinstance(family, str) and family == "auto" else get(family)
+    shape = np.shape(values)
+    if not (len(shape) == 1 or (len(shape) == 2 and shape[1] in {1, 2})):
+        raise ResponseError(
+            f"{name} has the shape {shape}; give one column, or two columns of counts "
+            '(successes, failures) with family="binomial".'
+        )
+    if shape[0] == 0:
+        raise ResponseError(f"{name} has no rows; give at least one row of data.")
+    if len(shape) == 2 and shape[1] == 2:
+        response = _encode_counts(values, chosen, name)
+    else:
+        response = _encode_column(read_column(values, name), chosen, name)
+    trials = response.weights_factor
+    weights = np.ones(shape[0]) if trials is None else trials
+    response.family.check_response(response.y, weights, name=name)
+    return response
+
+
+def _encode_column(column: Column, family: Family | None, name: str) -> Response:
+    """Encode one column by what it holds and by what the family wants."""
+    if column.kind == "number":
+        _check_finite(column.numbers(), name)
+    if family is None:
+        return _encode_auto(column, name)
+    if family.hessian == "softmax":
+        return _encode_classes(column, family, name)
+    if family.name == "binomial":
+        if column.kind == "number" and _is_proportion(column.numbers(), name):
+            return Response(family, column.numbers()[:, None])
+        return _encode_classes(column, family, name)
+    if column.kind == "label":
+        shown = listed(column.classes(name).labels)
+        raise ResponseError(
+            f'{name} holds labels ({shown}); family="{family.name}" needs numbers. Convert the '
+            'response, or leave family="auto" to fit its classes.'
+        )
+    return Response(family, column.numbers()[:, None])
+
+
+def _encode_auto(column: Column, name: str) -> Response:
+    """Encode a column whose family is chosen from it."""
+    if column.kind != "number":
+        return _encode_classes(column, None, name)
+    notes = ["family: gaussian (chosen from a numeric response)"]
+    distinct = np.unique(column.values)
+    if 2 <= len(distinct) <= _FEW and np.all(distinct == np.round(distinct)):
+        other = "binomial" if len(distinct) == 2 else "multinomial"
+        notes.append(
+            f"{name} has {len(distinct)} distinct whole numbers; if they are classes, give "
+            f'family="{other}", if they are counts, family="poisson"'
+        )
+    return Response(get("gaussian"), column.numbers()[:, None], notes=tuple(notes))
+
+
+def _encode_classes(column: Column, family: Family | None, name: str) -> Response:
+    """Encode a column of classes: 0/1 for the second of two, else one-hot rows."""
+    found = column.classes(name)
+    _check_classes(found, column, name)
+    size = len(found.labels)
+    notes = []
+    if family is None:
+        family = get("binomial" if size == 2 else "multinomial")
+        notes.append(f"family: {family.name} (chosen from a response of {size} levels)")
+    if found.dropped:
+        notes.append(f"{name}: categories without rows are left out: {listed(found.dropped)}")
+    if family.hessian == "softmax":
+        y = np.eye(size)[found.codes]
+    elif size == 2:
+        y = found.codes[:, None].astype(np.float64)
+    else:
+        raise ResponseError(
+            f"{name} has {size} levels ({listed(found.labels)}); a binomial response has 2. Give "
+            'family="multinomial" for classes, or two columns (successes, failures) for counts.'
+        )
+    return Response(family, y, classes=found.labels, notes=tuple(notes))
+
+
+def _check_classes(found: Classes, column: Column, name: str) -> None:
+    """Refuse one class, and values that are too many to be classes."""
+    size, rows = len(found.labels), len(found.codes)
+    if size == 1:
+        raise ResponseError(
+            f"{name} has one class only ({found.labels[0]!r}); a fit needs rows of two or more."
+        )
+    whole = column.kind != "number" or bool(np.all(column.values == np.round(column.values)))
+    many, sparse = size > _FEW, 2 * size > rows
+    if (many and sparse) or (not whole and size > 2 and (many or sparse)):
+        raise ResponseError(
+            f"{name} has {size} distinct values in {rows} rows ({listed(found.labels)}), too many "
+            "to be classes. Check that it is the response"
+            + ("." if column.kind == "label" else ', or give family="gaussian".')
+        )
+
+
+def _is_proportion(numbers: FloatArray, name: str) -> bool:
+    """Return whether numbers are proportions, not two labels; raise if they are neither."""
+    distinct = np.unique(numbers)
+    whole = bool(np.all(distinct == np.round(distinct)))
+    outside = (numbers < 0.0) | (numbers > 1.0)
+    if not outside.any():
+        return not whole
+    if not whole and len(distinct) != 2:
+        row = int(np.argmax(outside))
+        raise ResponseError(
+            f"{name} is {numbers[row]:g} in row {row}; binomial proportions lie in [0, 1]. Divide "
+            "by the number of trials and give the trials as weights."
+        )
+    return False
+
+
+def _check_finite(numbers: FloatArray, name: str) -> None:
+    bad = ~np.isfinite(numbers)
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise ResponseError(
+            f"{name} is {numbers[row]} in row {row}; a response has finite values only. Drop the "
+            "row or correct it."
+        )
+
+
+def _encode_counts(values: Any, family: Family | None, name: str) -> Response:
+    """Turn counts of successes and failures into proportions, with the trials as weights."""
+    if family is None or family.name != "binomial":
+        given = "auto" if family is None else family.name
+        raise ResponseError(
+            f'{name} has two columns but family="{given}"; two columns are counts of successes '
+            'and failures, for which give family="binomial".'
+        )
+    try:
+        counts = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ResponseError(
+            f"{name} has two columns that are not numbers; give counts of successes and failures."
+        ) from None
+    bad = ~(np.isfinite(counts) & (counts >= 0.0)).all(axis=1)
+    if bad.any():
+        row = int(np.argmax(bad))
+        shown = ", ".join(f"{count:g}" for count in counts[row])
+        raise ResponseError(
+            f"{name} is ({shown}) in row {row}; counts are finite and not negative."
+        )
+    trials = counts.sum(axis=1)
+    if not trials.any():
+        raise ResponseError(f"{name} has no trial in any row; counts must not all be 0.")
+    # a row without trials has weight 0, whatever its proportion
+    share = counts[:, 0] / np.where(trials > 0.0, trials, 1.0)
+    return Response(family, share[:, None], weights_factor=trials)
