@@ -19,7 +19,7 @@ from grpsparse.backend.codes import LINEAR, MCP
 __all__ = ["radial_prox"]
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True, inline="always")
 def _linear(alpha: float, ridge: float, s: float, step: float, level: float) -> float:
     """Soft threshold at ``alpha``, then shrink by the ridge part."""
     cut = s - step * alpha * level
@@ -28,7 +28,7 @@ def _linear(alpha: float, ridge: float, s: float, step: float, level: float) -> 
     return cut / (1.0 + step * ridge * level)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True, inline="always")
 def _mcp(gamma: float, s: float, step: float, level: float) -> float:
     """Firm threshold; a hard one where the step is not below ``gamma``."""
     if gamma <= step:
@@ -40,7 +40,7 @@ def _mcp(gamma: float, s: float, step: float, level: float) -> float:
     return gamma * (s - step * level) / (gamma - step)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True, inline="always")
 def _scad(gamma: float, s: float, step: float, level: float) -> float:
     """Soft, then linear, then no threshold; the middle goes when the step is long."""
     if step > gamma + 1.0:
