@@ -214,7 +214,7 @@ class _Evaluation:
         expressions = (*parsed.response, *parsed.factors.values())
         variables: dict[str, tuple[str, ...]] = {}
         taken: dict[str, Any] = {}
-        known = frozenset(table.names)
+        known = dict.fromkeys(table.names)
         for expression in expressions:
             variables[expression.text], used = bind(expression, columns=known, scope=scope)
             taken.update(used)
@@ -272,8 +272,7 @@ def _extra_column(table: Table, name: str, role: str) -> Any:
 
 
 def _dot_notes(parsed: ParsedFormula, extra: dict[str, str]) -> tuple[str, ...]:
-    right = f" {parsed.text.split('~', 1)[1]} "
-    if not extra or " . " not in right:
+    if not extra or not parsed.has_dot:
         return ()
     return (f"`.` leaves out {', '.join(dict.fromkeys(extra.values()))}",)
 

@@ -108,6 +108,11 @@ def _read_mapping(data: Mapping[Any, Any], what: str) -> Table:
     columns = {str(k): v for k, v in data.items()}
     if len(columns) < len(data):
         raise DataError(f"`{what}` has two names that read the same as text; rename one.")
+    for name, value in columns.items():
+        if not array_like(value) and not pd.api.types.is_scalar(value):
+            raise DataError(
+                f"`{name}` in `{what}` is {_a(value)}; give a flat sequence of values, or one."
+            )
     lengths = {k: len(v) for k, v in columns.items() if array_like(v)}
     sizes = set(lengths.values())
     if len(sizes) > 1:
@@ -131,18 +136,19 @@ def array_like(value: Any) -> bool:
     shape = getattr(value, "shape", None)
     if shape is not None:
         return len(shape) == 1
-    return isinstance(value, (list, tuple)) or hasattr(value, "__array__")
+    return isinstance(value, (list, tuple, range)) or hasattr(value, "__array__")
 
 
 def _to_pandas(series: Any) -> Any:
-    dtype = series.dtype
+    dtype, native = series.dtype, nw.to_native(series)
+    if isinstance(native, pd.Series):
+        return native
     if dtype.is_numeric() and dtype != nw.Decimal:
         values = series.to_numpy()
         return pd.Series(values) if values.dtype != object else pd.Series(series.to_list())
     if isinstance(dtype, nw.Enum):
         return pd.Series(pd.Categorical(series.to_list(), categories=list(dtype.categories)))
     if dtype == nw.Categorical:
-        native = nw.to_native(series)
         if hasattr(native, "combine_chunks"):
             return _from_dictionary(native)
         return pd.Series(series.cast(nw.String).to_list(), dtype=object)
@@ -152,7 +158,9 @@ def _to_pandas(series: Any) -> Any:
 
 
 def _from_dictionary(native: Any) -> Any:
-    chunk = native.unify_dictionaries().combine_chunks()
+    chunk = native
+    if hasattr(native, "unify_dictionaries"):
+        chunk = native.unify_dictionaries().combine_chunks()
     if hasattr(chunk, "chunks"):
         chunk = chunk.chunk(0)
     codes = chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False)
@@ -220,6 +228,8 @@ def _plain(series: Any) -> Any:
         return series
     if isinstance(dtype, pd.DatetimeTZDtype):
         return series
+    if str(dtype).startswith("dictionary"):
+        return _from_dictionary(nw.from_native(series, series_only=True).to_arrow())
     return _infer(series.astype(object))
 
 

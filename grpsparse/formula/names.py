@@ -38,7 +38,10 @@ def nearest(name: str, known: Iterable[Any], *, count: int = 3) -> str:
     """
     names = list(dict.fromkeys(str(k) for k in known))
     lowered = {n.lower(): n for n in names}
-    close = difflib.get_close_matches(str(name).lower(), lowered, n=count, cutoff=0.6)
+    wanted = str(name).lower()
+    close = difflib.get_close_matches(wanted, lowered, n=count, cutoff=0.6)
+    if not close and len(wanted) > 1:
+        close = [known for known in lowered if wanted in known][:count]
     if close:
         return "did you mean " + " or ".join(repr(lowered[c]) for c in close) + "?"
     if not names:

@@ -16,13 +16,20 @@ from formulaic.errors import FormulaicError  # type: ignore[import-untyped]
 from formulaic.parser import DefaultFormulaParser  # type: ignore[import-untyped]
 from formulaic.parser.algos.tokenize import tokenize  # type: ignore[import-untyped]
 from formulaic.parser.types import Factor as ParsedFactor  # type: ignore[import-untyped]
-from formulaic.parser.types import Term as ParsedTerm  # type: ignore[import-untyped]
+from formulaic.parser.types import Term as ParsedTerm
 from formulaic.utils.code import sanitize_variable_names  # type: ignore[import-untyped]
 
 from grpsparse.errors import FormulaError
 from grpsparse.formula.names import split_outside
 
-__all__ = ["Expression", "ParsedFormula", "TermPlan", "parse_formula"]
+__all__ = [
+    "Expression",
+    "ParsedFormula",
+    "TermPlan",
+    "hint_for",
+    "parse_formula",
+    "read_expression",
+]
 
 _RIGHT = DefaultFormulaParser(feature_flags={"TWOSIDED"})
 _LEFT = DefaultFormulaParser(include_intercept=False, feature_flags={"TWOSIDED"})
@@ -35,6 +42,16 @@ _AWARE_OF_MISSING = frozenset(
         *("mask", "combine_first", "ffill", "bfill", "interpolate"),
     )
 )
+# A formula computes columns; it reads and writes no files, also when it comes from one.
+_REFUSED = frozenset(
+    (
+        *("load", "loadtxt", "genfromtxt", "fromfile", "fromregex", "memmap", "DataSource"),
+        *("save", "savez", "savez_compressed", "savetxt", "tofile", "dump", "dumps"),
+        *("lib", "ctypeslib", "f2py", "testing", "core", "ctypes", "pipe", "eval", "query"),
+        *("to_pickle", "to_csv", "to_sql", "to_hdf", "to_excel", "to_json", "to_clipboard"),
+    )
+)
+_DOT = re.compile(r"(?<![\w.)\]`])\.(?![\w.])")
 _HINTS = {
     "as.factor(": "write C(x) for a factor",
     "factor(": "write C(x) for a factor",
@@ -114,6 +131,11 @@ class ParsedFormula:
     factors: dict[str, Expression]
     terms: tuple[TermPlan, ...]
     intercept: bool
+
+    @property
+    def has_dot(self) -> bool:
+        """Whether the right side has a ``.``."""
+        return bool(_DOT.search(split_outside(self.text, "~")[1]))
 
 
 def parse_formula(
@@ -216,7 +238,7 @@ def _read(parser: DefaultFormulaParser, text: str, available: list[str] | None) 
     except (FormulaicError, SyntaxError, ValueError, AttributeError, TypeError) as error:
         cause = _ANSI.sub("", str(error)).replace("⧛", "").replace("⧚", "")
         reason = " ".join(cause.split("\n\n")[0].split()).rstrip(".")
-        if " . " in f" {text} " and available is None:
+        if _DOT.search(text) and available is None:
             reason = "`.` stands for the columns of `data`, which was not given"
         raise FormulaError(f"`{text}` cannot be read: {reason}.{hint_for(text)}") from error
     if barred:
@@ -250,19 +272,37 @@ def _plan(term: ParsedTerm, factors: dict[str, Expression]) -> TermPlan:
 
 
 def _expression(factor: ParsedFactor) -> Expression:
-    if factor.eval_method is ParsedFactor.EvalMethod.LOOKUP:
-        return Expression(factor.expr, True, (factor.expr,))
+    return read_expression(factor.expr, lookup=factor.eval_method is ParsedFactor.EvalMethod.LOOKUP)
+
+
+def read_expression(text: str, *, lookup: bool) -> Expression:
+    """Find the names in a factor, without evaluating it.
+
+    Parameters
+    ----------
+    text : str
+        The factor.
+    lookup : bool
+        Whether it is the name of a column.
+
+    Raises
+    ------
+    FormulaError
+        When it is no Python expression, or reaches for files or for Python's internals.
+    """
+    if lookup:
+        return Expression(text, True, (text,))
     aliases: dict[str, str] = {}
     try:
-        tree = ast.parse(sanitize_variable_names(factor.expr, {}, aliases), mode="eval")
+        tree = ast.parse(sanitize_variable_names(text, {}, aliases), mode="eval")
     except SyntaxError as error:
         raise FormulaError(
-            f"`{factor.expr}` is not an expression that Python can read.{hint_for(factor.expr)}"
+            f"`{text}` is not an expression that Python can read.{hint_for(text)}"
         ) from error
     names = _Names(aliases)
     names.visit(tree)
     return Expression(
-        factor.expr,
+        text,
         False,
         tuple(dict.fromkeys(names.values)),
         tuple(dict.fromkeys(names.calls)),
@@ -285,8 +325,10 @@ class _Names(ast.NodeVisitor):
             self.values.append(self.aliases.get(node.id, node.id))
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
-        if node.attr.startswith("__"):
-            raise FormulaError(f"`{node.attr}` cannot be used in a formula.")
+        if node.attr.startswith("_") or node.attr in _REFUSED:
+            raise FormulaError(
+                f"`{node.attr}` cannot be used in a formula; compute the column before."
+            )
         self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> None:

@@ -8,7 +8,7 @@ values in full, functions by reference within one Python, by name alone in a sav
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -87,6 +87,9 @@ class Scope:
         kept = {name: _portable(name, value) for name, value in self.values.items()}
         return (Scope, (kept,))
 
+    def __deepcopy__(self, memo: object) -> Scope:
+        return self
+
     def need(self, name: str) -> Any:
         """Return a value, or say that it has to be supplied."""
         value = self.values[name]
@@ -109,7 +112,7 @@ def _portable(name: str, value: Any) -> Any:
 
 
 def bind(
-    expression: Expression, *, columns: Mapping[str, Any] | frozenset[str], scope: Mapping[str, Any]
+    expression: Expression, *, columns: Collection[str], scope: Mapping[str, Any]
 ) -> tuple[tuple[str, ...], dict[str, Any]]:
     """Sort the names of an expression into columns and values of the scope.
 
@@ -118,7 +121,7 @@ def bind(
     expression : Expression
         A factor as parsed.
     columns : collection of str
-        Names that stand for columns.
+        Names that stand for columns, in order.
     scope : mapping
         The caller's names.
 
@@ -148,16 +151,17 @@ def bind(
         elif name not in LANGUAGE and name not in _BUILTIN_NAMES:
             raise _unknown(name, expression, columns, scope)
     for name in expression.calls:
-        if name in scope and callable(scope[name]) and not _is_plain_math(name, scope[name]):
+        if name in scope and _can_be_called(name, scope[name]):
             used[name] = scope[name]
         elif name not in LANGUAGE and name not in _BUILTIN_NAMES:
             raise _unknown(name, expression, columns, scope, function=True)
     return tuple(variables), used
 
 
-def _is_plain_math(name: str, value: Any) -> bool:
+def _can_be_called(name: str, value: Any) -> bool:
     # `from math import log` would shadow the formula's log, which works on columns.
-    return name in LANGUAGE and getattr(value, "__module__", None) == "math"
+    plain_math = name in LANGUAGE and getattr(value, "__module__", None) == "math"
+    return isinstance(value, Absent) or (callable(value) and not plain_math)
 
 
 def _unknown(
@@ -169,10 +173,9 @@ def _unknown(
     function: bool = False,
 ) -> FormulaError:
     if function:
-        close = nearest(name, [*LANGUAGE, *(k for k, v in scope.items() if callable(v))])
-        return FormulaError(
-            f"There is no function `{name}` for `{expression.text}`; {close}{hint_for(name + '(')}"
-        )
+        functions = [k for k, v in {**LANGUAGE, **scope}.items() if callable(v)]
+        advice = hint_for(name + "(").strip() or nearest(name, functions)
+        return FormulaError(f"There is no function `{name}` for `{expression.text}`. {advice}")
     where = "" if expression.lookup else f" in `{expression.text}`"
     beside = " (the calling scope has one, but variables come from `data`)" if name in scope else ""
     return FormulaError(

@@ -25,8 +25,8 @@ from grpsparse.formula.evaluate import (
 from grpsparse.formula.factors import Factor, encode
 from grpsparse.formula.frames import Table, kind_of, read_table
 from grpsparse.formula.layout import lay_out
-from grpsparse.formula.parse import Expression, TermPlan
-from grpsparse.formula.scope import Scope
+from grpsparse.formula.parse import TermPlan, read_expression
+from grpsparse.formula.scope import Scope, bind
 from grpsparse.formula.serial import decode, encode_json, encode_scope_value
 from grpsparse.groups import BoolArray, FloatArray, TermColumns
 
@@ -180,7 +180,7 @@ class ModelSpec:
             )
         kept = {name: decode(value) for name, value in content["scope"].items()}
         kept.update({k: v for k, v in (scope or {}).items() if k in kept})
-        factors = {part["text"]: _factor_from_dict(part) for part in content["factors"]}
+        factors = {part["text"]: _factor_from_dict(part, kept) for part in content["factors"]}
         plans = tuple(TermPlan(tuple(p["factors"]), float(p["scale"])) for p in content["plans"])
         intercept = bool(content["intercept"])
         return cls(
@@ -260,9 +260,6 @@ def _factor_to_dict(text: str, factor: Factor) -> dict[str, Any]:
     return {
         "text": text,
         "lookup": expression.lookup,
-        "values": list(expression.values),
-        "calls": list(expression.calls),
-        "methods": sorted(expression.methods),
         "variables": list(factor.variables),
         "kind": factor.kind,
         "columns": list(factor.columns),
@@ -275,14 +272,10 @@ def _factor_to_dict(text: str, factor: Factor) -> dict[str, Any]:
     }
 
 
-def _factor_from_dict(part: Mapping[str, Any]) -> Factor:
-    expression = Expression(
-        text=part["text"],
-        lookup=bool(part["lookup"]),
-        values=tuple(part["values"]),
-        calls=tuple(part["calls"]),
-        methods=frozenset(part["methods"]),
-    )
+def _factor_from_dict(part: Mapping[str, Any], scope: Mapping[str, Any]) -> Factor:
+    # The names are found anew, so that a file can only ask for what a formula may.
+    expression = read_expression(part["text"], lookup=bool(part["lookup"]))
+    bind(expression, columns=frozenset(part["variables"]), scope=scope)
     return Factor(
         expression,
         tuple(part["variables"]),
