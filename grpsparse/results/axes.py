@@ -158,6 +158,11 @@ def end_labels(
             va="center",
             fontsize="small",
             color=colours[line],
-            arrowprops={"arrowstyle": "-", "color": colours[line], "linewidth": 0.5, "shrinkA": 0},
+            arrowprops={
+                "arrowstyle": "-",
+                "color": colours[line],
+                "linewidth": 0.5,
+                "relpos": (0, 0.5),
+            },
             annotation_clip=False,
         )

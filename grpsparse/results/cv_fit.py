@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -139,7 +139,8 @@ class CVFit:
 
     def summary(self, lambda_: Choice = "1se", *, coefficients: bool = False) -> PathSummary:
         """Summarise the model at one lambda, as :meth:`PathFit.summary` does."""
-        return self.path.summary(resolve(self, lambda_), coefficients=coefficients)
+        summary = self.path.summary(resolve(self, lambda_), coefficients=coefficients)
+        return replace(summary, name=f"lambda_{lambda_}") if isinstance(lambda_, str) else summary
 
     def confusion(self, lambda_: Choice = "1se") -> pd.DataFrame:
         """Cross-tabulate the classes with their out-of-fold predictions.

@@ -16,9 +16,11 @@ from grpsparse.groups import BoolArray, FloatArray, TermColumns
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from grpsparse.results.path_fit import PathFit
+    from grpsparse.results.points import Points
     from grpsparse.results.record import Training
 
-__all__ = ["contribution", "effect_sizes", "selected_terms", "term_norms"]
+__all__ = ["contribution", "effect_sizes", "norms_at", "selected_terms", "term_norms"]
 
 
 def term_norms(
@@ -108,4 +110,38 @@ def effect_sizes(
         if intercept:
             values = values - share @ values
         out[position] = np.sqrt(share @ values**2)
+    return out
+
+
+def norms_at(fit: PathFit, points: Points) -> FloatArray:
+    """Return standardised norms of terms at M places, (M, T) or (M, T, K).
+
+    A norm is not linear in lambda, so between solutions it is computed from the interpolated
+    coefficients.
+    """
+    path = fit.norm_path
+    out: FloatArray = path[points.left]
+    between = np.flatnonzero(~points.solved)
+    coef = points.take(fit.raw_coef)
+    for place in between:
+        size = _block_norms(fit, coef[place])
+        out[place] = size if path.ndim == 3 else np.sqrt(np.sum(size**2, axis=1))
+    return out
+
+
+def _block_norms(fit: PathFit, coef: FloatArray) -> FloatArray:
+    """Return the norms (T, K) of coefficients (p, K) on the scale that the penalty sees."""
+    training, terms, centred = fit.training, fit.model.terms, fit.settings.intercept
+    if fit.settings.standardize == "group":
+        return effect_sizes(training, terms, coef, leak=fit.leak, intercept=centred)
+    squares = coef**2
+    if fit.settings.standardize == "column":
+        share = training.weights / training.weights.sum()
+        X = training.X
+        power = X.multiply(X) if hasattr(X, "multiply") else X**2
+        variance = np.asarray(share @ power)
+        if centred:
+            variance = variance - np.asarray(share @ X) ** 2
+        squares = squares * np.maximum(variance, 0.0)[:, None]
+    out: FloatArray = np.sqrt(np.stack([squares[term.index].sum(axis=0) for term in terms]))
     return out

@@ -82,26 +82,20 @@ def plot_path(
     named = _named(drawn.values, n_labels)
     faint = np.setdiff1d(np.flatnonzero(drawn.values.any(axis=0)), named)
     if faint.size:
-        axes.plot(x, drawn.values[:, faint], color=FAINT, linewidth=0.6, zorder=1)
+        axes.plot(x, _risen(drawn.values[:, faint]), color=FAINT, linewidth=0.6, zorder=1)
     style = {group: place for place, group in enumerate(dict.fromkeys(drawn.group[named]))}
     colours = []
     for line in named:
         place = style[drawn.group[line]]
         colours.append(COLOURS[place % len(COLOURS)])
         dashes: Any = DASHES[(place // len(COLOURS) + place) % len(DASHES)]
-        axes.plot(x, drawn.values[:, line], color=colours[-1], linestyle=dashes, linewidth=1.5)
+        values = _risen(drawn.values[:, line])
+        axes.plot(x, values, color=colours[-1], linestyle=dashes, linewidth=1.5)
     axes.axhline(0.0, color="#606060", linewidth=0.6, zorder=0)
     axes.set_ylabel(drawn.title)
     end_labels(axes, x[-1], drawn.values[-1, named], [drawn.labels[k] for k in named], colours)
     if faint.size:
-        axes.annotate(
-            f"{faint.size} more in grey",
-            (0.02, 0.97),
-            xycoords="axes fraction",
-            va="top",
-            fontsize="small",
-            color="#606060",
-        )
+        axes.set_xlabel(f"{axes.get_xlabel()}; {faint.size} lines in grey without a label")
     top_axis(axes, x, fit.n_terms)
     vertical_lines(axes, fit.lambda_, lines or {})
     return axes
@@ -210,6 +204,15 @@ def _named(values: FloatArray, n_labels: int) -> IntArray:
     rank = np.lexsort((-size, -np.abs(values[-1])))
     chosen = [line for line in rank[: max(0, n_labels)] if size[line] > 0]
     return np.sort(np.array(chosen, dtype=np.int64))
+
+
+def _risen(values: FloatArray) -> FloatArray:
+    """Return lines without the stretches where they lie on zero, which would hide each other."""
+    flat = values == 0
+    hidden = flat.copy()
+    hidden[1:] &= flat[:-1]
+    hidden[:-1] &= flat[1:]
+    return np.where(hidden, np.nan, values)
 
 
 def _sentence(title: str) -> str:

@@ -112,7 +112,7 @@ def summary_text(summary: PathSummary) -> str:
     """Return what `print` shows of a summary."""
     df = summary.table["df"]
     facts = [
-        f"lambda = {significant(summary.lambda_)} ({_place(summary)})",
+        f"{summary.name} = {significant(summary.lambda_)} ({_place(summary)})",
         f"{100 * summary.dev_ratio:.2f}% of the deviance explained",
         f"{_count(int((df > 0).sum()), 'term')} with {_count(int(df.sum()), 'coefficient')}",
     ]
@@ -147,7 +147,9 @@ def _term_lines(summary: PathSummary) -> list[str]:
         named = ", ".join(left) if len(left) <= MAX_TERMS else f"{len(left)} terms"
         lines.append(paragraph(f"Not selected: {named}"))
     if len(chosen):
-        lines += ["", "Norm: standard deviation of the term's part of the linear predictor."]
+        note = "Norm: standard deviation of the term's part of the linear predictor"
+        several = ", over all classes the root of the sum of squares"
+        lines += ["", paragraph(f"{note}{several if summary.n_classes > 1 else ''}.")]
     return lines
 
 
@@ -255,7 +257,7 @@ def _penalty(fit: PathFit) -> str:
 def _place(summary: PathSummary) -> str:
     left, right = summary.between
     where = f"index {left}" if left == right else f"between index {left} and {right}"
-    return f"{where}, path 0 to {summary.n_lambda - 1}"
+    return f"{where} of 0 to {summary.n_lambda - 1}"
 
 
 def _count(number: int, noun: str) -> str:

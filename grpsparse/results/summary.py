@@ -53,10 +53,14 @@ class PathSummary:
         classes have their own groups, the norm of each class as well.
     coefficients : pandas.DataFrame
         All coefficients, as :meth:`PathFit.coef` returns them.
+    n_classes : int
+        Number of linear predictors.
     by_columns : bool
         Whether single columns are penalised, so that terms can be selected in part.
     show_coefficients : bool
         Whether coefficients are printed.
+    name : str
+        What lambda is called in print.
     """
 
     title: tuple[str, ...]
@@ -68,8 +72,10 @@ class PathSummary:
     certificate_kind: str
     table: pd.DataFrame
     coefficients: pd.DataFrame
+    n_classes: int
     by_columns: bool
     show_coefficients: bool = False
+    name: str = "lambda"
 
     @property
     def stationary(self) -> bool:
@@ -108,6 +114,7 @@ def summarise(fit: PathFit, lambda_: float, *, coefficients: bool = False) -> Pa
         certificate_kind=fit.certificate_kind,
         table=term_table(fit, points),
         coefficients=coef_table(fit, points),
+        n_classes=int(fit.raw_intercept.shape[1]),
         by_columns=fit.settings.groups == "column" or penalty.l1_fraction > 0,
         show_coefficients=coefficients,
     )

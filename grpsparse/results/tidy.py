@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from grpsparse.groups import FloatArray
+from grpsparse.results.norms import norms_at
 from grpsparse.results.predict import means
 from grpsparse.results.report import report
 from grpsparse.results.residuals import deviance_at, training_predictor
@@ -51,7 +52,7 @@ def norm_table(fit: PathFit, points: Points) -> pd.Series | pd.DataFrame:
     """Make the table of `PathFit.term_norms`."""
     import pandas as pd
 
-    norms = points.take(fit.norm_path)
+    norms = norms_at(fit, points)
     index = pd.Index(fit.terms, name="term")
     if norms.ndim == 3:
         return _frame(norms, index, fit=fit, points=points)
