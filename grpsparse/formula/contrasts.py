@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from formulaic.transforms.contrasts import Contrasts, CustomContrasts  # type: ignore[import-untyped]
+from formulaic.transforms.contrasts import Contrasts, CustomContrasts
 
 from grpsparse.errors import FormulaError
 from grpsparse.formula.names import nearest

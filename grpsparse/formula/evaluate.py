@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from formulaic.utils.layered_mapping import LayeredMapping  # type: ignore[import-untyped]
-from formulaic.utils.stateful_transforms import stateful_eval  # type: ignore[import-untyped]
+from formulaic.utils.layered_mapping import LayeredMapping
+from formulaic.utils.stateful_transforms import stateful_eval
 
 from grpsparse.errors import DataError, FormulaError, GrpsparseError
 from grpsparse.formula.frames import kind_of, normalise

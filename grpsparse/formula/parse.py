@@ -12,12 +12,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from formulaic.errors import FormulaicError  # type: ignore[import-untyped]
-from formulaic.parser import DefaultFormulaParser  # type: ignore[import-untyped]
-from formulaic.parser.algos.tokenize import tokenize  # type: ignore[import-untyped]
-from formulaic.parser.types import Factor as ParsedFactor  # type: ignore[import-untyped]
+from formulaic.errors import FormulaicError
+from formulaic.parser import DefaultFormulaParser
+from formulaic.parser.algos.tokenize import tokenize
+from formulaic.parser.types import Factor as ParsedFactor
 from formulaic.parser.types import Term as ParsedTerm
-from formulaic.utils.code import sanitize_variable_names  # type: ignore[import-untyped]
+from formulaic.utils.code import sanitize_variable_names
 
 from grpsparse.errors import FormulaError
 from grpsparse.formula.names import split_outside
@@ -52,6 +52,9 @@ _REFUSED = frozenset(
     )
 )
 _DOT = re.compile(r"(?<![\w.)\]`])\.(?![\w.])")
+# formulaic takes a column called 1 for the intercept, so numbers in backticks carry a mark.
+_MARK = "\u2063"
+_NUMBER_NAME = re.compile(r"`(\d[\d.]*)`")
 _HINTS = {
     "as.factor(": "write C(x) for a factor",
     "factor(": "write C(x) for a factor",
@@ -231,12 +234,15 @@ def _response(left: str) -> tuple[Expression, ...]:
 def _read(parser: DefaultFormulaParser, text: str, available: list[str] | None) -> list[ParsedTerm]:
     context: dict[str, Any] = {}
     if available is not None:
-        context["__formulaic_variables_available__"] = available
+        names = [_MARK + name if name[:1].isdigit() else name for name in available]
+        context["__formulaic_variables_available__"] = names
+    text = _NUMBER_NAME.sub(rf"`{_MARK}\1`", text)
     try:
         barred = any(t.kind is t.Kind.OPERATOR and "|" in t.token for t in tokenize(text))
         terms = [] if barred else list(parser.get_terms(text, context=context).root)
     except (FormulaicError, SyntaxError, ValueError, AttributeError, TypeError) as error:
-        cause = _ANSI.sub("", str(error)).replace("⧛", "").replace("⧚", "")
+        text = text.replace(_MARK, "")
+        cause = _ANSI.sub("", str(error)).replace(_MARK, "").replace("⧛", "").replace("⧚", "")
         reason = " ".join(cause.split("\n\n")[0].split()).rstrip(".")
         if _DOT.search(text) and available is None:
             reason = "`.` stands for the columns of `data`, which was not given"
@@ -263,16 +269,17 @@ def _plan(term: ParsedTerm, factors: dict[str, Expression]) -> TermPlan:
         if factor.eval_method is ParsedFactor.EvalMethod.LITERAL:
             scale *= float(factor.expr)
             continue
-        texts.append(factor.expr)
-        if factor.expr not in factors:
-            factors[factor.expr] = _expression(factor)
+        expression = _expression(factor)
+        texts.append(expression.text)
+        factors.setdefault(expression.text, expression)
     if scale == 0.0:
         raise FormulaError(f"`{term}` multiplies by 0; leave the term out instead.")
     return TermPlan(tuple(texts), scale)
 
 
 def _expression(factor: ParsedFactor) -> Expression:
-    return read_expression(factor.expr, lookup=factor.eval_method is ParsedFactor.EvalMethod.LOOKUP)
+    lookup = factor.eval_method is ParsedFactor.EvalMethod.LOOKUP
+    return read_expression(factor.expr.replace(_MARK, ""), lookup=lookup)
 
 
 def read_expression(text: str, *, lookup: bool) -> Expression:

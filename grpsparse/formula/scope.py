@@ -14,9 +14,9 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from formulaic.transforms import TRANSFORMS  # type: ignore[import-untyped]
-from formulaic.transforms.contrasts import Contrasts  # type: ignore[import-untyped]
-from formulaic.transforms.hashed import hashed as hash_values  # type: ignore[import-untyped]
+from formulaic.transforms import TRANSFORMS
+from formulaic.transforms.contrasts import Contrasts
+from formulaic.transforms.hashed import hashed as hash_values
 
 from grpsparse.errors import FormulaError
 from grpsparse.formula.names import nearest

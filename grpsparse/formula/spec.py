@@ -203,6 +203,8 @@ class ModelSpec:
     def _variable(self, table: Table, name: str) -> Any:
         series = table.column(name)
         kind, trained = kind_of(series), self.kinds[name]
+        if trained == "number" and kind == "category" and series.cat.categories.dtype.kind in "iuf":
+            series, kind = series.astype(np.float64), "number"
         if trained == "number" and kind in ("text", "date", "category"):
             raise DataError(
                 f"`{name}` is {_KINDS[kind]} in the new data but held numbers in training; convert "
