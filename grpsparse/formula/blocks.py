@@ -49,8 +49,8 @@ def dense_block(parts: Sequence[Encoded], *, scale: float = 1.0) -> FloatArray:
         for part in parts
     ]
     known = [np.asarray(m, dtype=np.float64) for m in matrices if m is not None]
-    product = reduce(_row_products, known)
-    return np.ascontiguousarray(product if scale == 1.0 else scale * product)
+    # a copy, so that a block never changes with the user's data
+    return np.array(scale * reduce(_row_products, known), order="C")
 
 
 def term_block(parts: Sequence[Encoded], *, scale: float = 1.0) -> Any:

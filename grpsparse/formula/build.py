@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from grpsparse.errors import DataError, FormulaError, OptionError
 from grpsparse.formula.blocks import term_block
@@ -172,7 +173,7 @@ def _build(
         rows=rows,
         n_given=table.n,
         index=table.index[rows] if len(rows) < table.n else table.index,
-        notes=(*_dot_notes(parsed, extra), *missing.notes()),
+        notes=(*_notes(parsed, extra), *missing.notes()),
     )
 
 
@@ -218,6 +219,7 @@ class _Evaluation:
         for expression in expressions:
             variables[expression.text], used = bind(expression, columns=known, scope=scope)
             taken.update(used)
+        _check_values(taken, table)
         series = {name: table.column(name) for part in variables.values() for name in part}
         for name, column in series.items():
             if kind_of(column) == "number":
@@ -256,6 +258,15 @@ class _Evaluation:
         return sort(raw, expression.name, len(rows))
 
 
+def _check_values(taken: Mapping[str, Any], table: Table) -> None:
+    for name, value in taken.items():
+        if isinstance(value, pd.Series) and len(value) == table.n > 1:
+            raise FormulaError(
+                f"`{name}` is a Series of the calling scope with one value a row; add it to `data` "
+                "as a column, so that it goes with its rows and can be given for new data."
+            )
+
+
 def _cut(series: Any, rows: IntArray) -> Any:
     if len(rows) == len(series):
         return series
@@ -271,10 +282,17 @@ def _extra_column(table: Table, name: str, role: str) -> Any:
     return series
 
 
-def _dot_notes(parsed: ParsedFormula, extra: dict[str, str]) -> tuple[str, ...]:
-    if not extra or not parsed.has_dot:
-        return ()
-    return (f"`.` leaves out {', '.join(dict.fromkeys(extra.values()))}",)
+def _notes(parsed: ParsedFormula, extra: dict[str, str]) -> tuple[str, ...]:
+    notes = []
+    if extra and parsed.has_dot:
+        notes.append(f"`.` leaves out {', '.join(dict.fromkeys(extra.values()))}")
+    notes.extend(
+        f"`{e.name}` depends on all rows together and is computed anew on new data; "
+        "center(), scale() and poly() keep what training fixed"
+        for e in parsed.factors.values()
+        if e.uses_whole_column
+    )
+    return tuple(notes)
 
 
 def _scope_table(parsed: ParsedFormula, scope: Mapping[str, Any], extra: dict[str, str]) -> Table:

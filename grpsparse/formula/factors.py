@@ -200,7 +200,7 @@ def learn_levels(value: Labels, name: str) -> tuple[IntArray, tuple[Any, ...]]:
         return series.cat.codes.to_numpy(np.int64), tidy_levels(series.cat.categories)
     if kind_of(series) == "logical":
         return series.to_numpy(dtype=np.bool_).astype(np.int64), (False, True)
-    codes, found = pd.factorize(series)
+    codes, found = _factorize(series, name)
     values = list(found)
     try:
         order = sorted(range(len(values)), key=values.__getitem__)
@@ -215,6 +215,15 @@ def learn_levels(value: Labels, name: str) -> tuple[IntArray, tuple[Any, ...]]:
     return rank[codes], tidy_levels([values[i] for i in order])
 
 
+def _factorize(series: Any, name: str) -> tuple[IntArray, Any]:
+    try:
+        return pd.factorize(series)
+    except TypeError as error:
+        raise DataError(
+            f"`{name}` holds values that cannot be levels, such as lists; use text or numbers."
+        ) from error
+
+
 def tidy_levels(levels: Sequence[Any]) -> tuple[Any, ...]:
     """Return levels as plain Python values, integral floats as integers."""
     plain = [level.item() if isinstance(level, np.generic) else level for level in levels]
@@ -226,7 +235,7 @@ def tidy_levels(levels: Sequence[Any]) -> tuple[Any, ...]:
 def _match(
     series: Any, levels: tuple[Any, ...], name: str, unseen: str, *, given: bool = False
 ) -> IntArray:
-    codes, found = pd.factorize(series)
+    codes, found = _factorize(series, name)
     place = {level: i for i, level in enumerate(levels)}
     # True == 1 == 1.0 hash alike, so a level matches whatever its numeric type.
     targets = np.array([place.get(value, -1) for value in found] + [-1], dtype=np.int64)

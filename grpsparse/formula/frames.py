@@ -134,7 +134,7 @@ def array_like(value: Any) -> bool:
     if isinstance(value, (str, bytes, Mapping, type)) or not hasattr(value, "__len__"):
         return False
     shape = getattr(value, "shape", None)
-    if shape is not None:
+    if isinstance(shape, tuple):
         return len(shape) == 1
     return isinstance(value, (list, tuple, range)) or hasattr(value, "__array__")
 
@@ -189,9 +189,18 @@ def normalise(values: Any, name: str, n: int) -> Any:
         series = _plain(series)
     if series.dtype.kind == "c":
         raise DataError(f"`{name}` is complex; give real numbers.")
+    series = _widen(series)
     if isinstance(series.index, pd.RangeIndex) and series.index.equals(pd.RangeIndex(n)):
         return series
     return series.set_axis(pd.RangeIndex(n))
+
+
+def _widen(series: Any) -> Any:
+    # Arithmetic in a formula must not wrap around in 8 bits, nor depend on the kind of table.
+    kind = series.dtype.kind if isinstance(series.dtype, np.dtype) else ""
+    if kind == "i" or (kind == "u" and series.dtype.itemsize < 8):
+        return series.astype(np.int64)
+    return series.astype(np.float64) if kind in ("u", "f") else series
 
 
 def _infer(series: Any) -> Any:

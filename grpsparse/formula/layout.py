@@ -20,7 +20,7 @@ from grpsparse.groups import FloatArray, IntArray, Margin, TermColumns
 __all__ = ["check_unique", "lay_out"]
 
 # A span is stored dense; above this many entries it is left to the data.
-_LARGEST_SPAN = 50_000_000
+_LARGEST_SPAN = 20_000_000
 
 
 def lay_out(

@@ -42,6 +42,13 @@ _AWARE_OF_MISSING = frozenset(
         *("mask", "combine_first", "ffill", "bfill", "interpolate"),
     )
 )
+# A factor that calls one of these needs all rows at once, so new data give other values.
+_WHOLE_COLUMN = frozenset(
+    (
+        *("mean", "average", "std", "var", "median", "quantile", "percentile", "nanmean"),
+        *("sum", "min", "max", "rank", "cumsum", "diff", "shift", "qcut", "lag"),
+    )
+)
 # A formula computes columns; it reads and writes no files, also when it comes from one.
 _REFUSED = frozenset(
     (
@@ -91,6 +98,11 @@ class Expression:
     def handles_missing(self) -> bool:
         """Whether the expression deals with missing values by itself."""
         return not self.methods.isdisjoint(_AWARE_OF_MISSING)
+
+    @property
+    def uses_whole_column(self) -> bool:
+        """Whether a value depends on the other rows, so that new data give other values."""
+        return not self.methods.isdisjoint(_WHOLE_COLUMN)
 
     @property
     def name(self) -> str:

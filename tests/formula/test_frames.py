@@ -189,3 +189,24 @@ def test_unknown_names_offer_near_ones(frame):
         build_model("y ~ lgo(x)", frame)
     with pytest.raises(DataError, match=r"`weights` names the column .xx.; "):
         build_model("y ~ s", frame, extra={"weights": "xx"})
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "float32", "int64"])
+def test_small_types_do_not_wrap_around(dtype):
+    data = {"y": [1.0, 2], "x": np.array([100, 3], dtype=dtype)}
+    built = build_model("y ~ I(x**2) + I(0 - x)", data)
+    assert np.hstack(built.blocks).tolist() == [[10000, -100], [9, -3]]
+
+
+def test_blocks_do_not_change_with_the_data():
+    x = np.array([1.0, 2, 3])
+    data = {"y": [1.0, 2, 3], "x": x}
+    built = build_model("y ~ x", data)
+    x[0] = 99
+    assert built.blocks[0][0, 0] == 1
+    assert built.blocks[0].flags.writeable
+
+
+def test_values_that_cannot_be_levels():
+    with pytest.raises(DataError, match="cannot be levels"):
+        build_model("y ~ g", {"y": [1.0, 2], "g": [[1], [2, 3]]})

@@ -87,3 +87,16 @@ def test_functions_that_fail_say_so():
         build_model("y ~ f(x)", data, scope={"f": lambda v: float(v.size)})
     with pytest.raises(DataError, match="2 values"):
         build_model("y ~ f(x)", data, scope={"f": lambda v: v[:2]})
+
+
+def test_a_series_of_the_scope_belongs_into_the_data():
+    data = pd.DataFrame({"y": Y, "x": [1.0, 2, 3, 4]}, index=[3, 0, 2, 1])
+    with pytest.raises(FormulaError, match="add it to `data`"):
+        build_model("y ~ I(x - m)", data, scope={"m": data.x * 2})
+
+
+def test_expressions_of_whole_columns_are_noted():
+    data = {"y": Y, "x": [1.0, 2, 3, 4]}
+    (note,) = build_model("y ~ I(x - np.mean(x))", data).notes
+    assert "I(x - np.mean(x))" in note
+    assert build_model("y ~ center(x)", data).notes == ()
