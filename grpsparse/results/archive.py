@@ -35,22 +35,24 @@ class Writer:
         self.array(f"{name}.shape", stored.shape)
 
     def labels(self, name: str, values: Any) -> dict[str, Any] | None:
-        """Add labels of any kind, and return how to read them.
+        """Add a tuple of labels or the index of a frame, and return how to read it.
 
         Numbers, strings, booleans and dates come back as they are, as do tuples of them; of any
         other object its text comes back.
         """
         if values is None:
             return None
+        if isinstance(values, (tuple, list)):
+            return {"kind": "tuple", "values": [_plain(value) for value in values]}
+        names = [_plain(each) for each in getattr(values, "names", [None])]
         if type(values).__name__ == "RangeIndex":
-            return {"kind": "range", "bounds": [values.start, values.stop, values.step]}
-        title = getattr(values, "name", None)
-        described = {"kind": "array", "name": title if isinstance(title, str) else None}
-        array = None if isinstance(values, (tuple, list)) else np.asarray(values)
-        if array is not None and array.ndim == 1 and array.dtype.kind in _PLAIN:
+            bounds = [values.start, values.stop, values.step]
+            return {"kind": "range", "names": names, "values": bounds}
+        array = np.asarray(values)
+        if array.dtype.kind in _PLAIN:
             self.array(name, array)
-            return described
-        return {**described, "kind": "list", "values": [_plain(value) for value in values]}
+            return {"kind": "array", "names": names}
+        return {"kind": "index", "names": names, "values": [_plain(value) for value in array]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +82,19 @@ class Reader:
         """Return labels as the writer described them."""
         if described is None:
             return None
-        if described["kind"] == "list":
-            values = [_tupled(value) for value in described["values"]]
-            if described["name"] is None:
-                return values
-        elif described["kind"] == "range":
-            start, stop, step = described["bounds"]
-            return range(start, stop, step)
-        else:
-            values = self.arrays[name]
+        kind, values = described["kind"], described.get("values")
+        if kind == "tuple":
+            return tuple(_tupled(value) for value in values or ())
         import pandas as pd
 
-        return pd.Index(values, name=described["name"])
+        names = [_tupled(each) for each in described["names"]]
+        if kind == "range":
+            return pd.RangeIndex(*(values or ()), name=names[0])
+        if len(names) > 1:
+            return pd.MultiIndex.from_tuples(map(_tupled, values or ()), names=names)
+        if kind == "array":
+            return pd.Index(self.arrays[name], name=names[0])
+        return pd.Index([_tupled(value) for value in values or ()], name=names[0])
 
 
 def _plain(value: Any) -> Any:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from grpsparse.results.printing import cv_notes, cv_warnings
+
 if TYPE_CHECKING:
     from grpsparse.results.cv_fit import CVFit
     from grpsparse.results.path_fit import PathFit
@@ -38,8 +40,10 @@ def cv_record(cv: CVFit) -> dict[str, Any]:
         "index_min": int(cv.index_min),
         "index_1se": int(cv.index_1se),
         "table": [dict(zip(names, map(plain, row), strict=True)) for row in rows],
+        "warnings": cv_warnings(cv),
         "selected": {"min": cv.selected("min"), "1se": cv.selected("1se")},
         "coefficients": _coefficients(cv.path, cv.lambda_1se),
+        "notes": cv_notes(cv),
     }
 
 
@@ -70,7 +74,7 @@ def _coefficients(fit: PathFit, lambda_: float) -> list[dict[str, Any]]:
 
 
 def plain(value: Any) -> Any:
-    """Return a value that JSON has: null for NaN and infinity, text for what is neither number nor text."""
+    """Return a value that JSON has: null for NaN, text for what is no number."""
     value = value.item() if hasattr(value, "item") else value
     if isinstance(value, float) and not math.isfinite(value):
         return None

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from grpsparse.results.path_fit import PathFit
     from grpsparse.results.summary import PathSummary
 
-__all__ = ["cv_text", "path_text", "summary_text", "title_of"]
+__all__ = ["cv_notes", "cv_text", "cv_warnings", "path_text", "summary_text", "title_of"]
 
 CERTIFICATES = {"duality_gap": "duality gap", "stationarity": "KKT violation"}
 MAX_ROWS = 20
@@ -69,7 +69,7 @@ def path_text(fit: PathFit) -> str:
     ]
     if len(shown) < n_lambda:
         lines.append(f"{len(shown)} of {n_lambda} values of lambda shown.")
-    lines.append(paragraph(_certificate_line(fit)))
+    lines += _certificate_lines(fit)
     lines += [paragraph(note) for note in fit.settings.notes]
     return "\n".join(lines)
 
@@ -101,10 +101,8 @@ def cv_text(cv: CVFit) -> str:
         "",
         table(["", "Lambda", "Index", "Measure", "SE", "Terms", "Nonzero"], rows),
     ]
-    remarks = [*_warnings(cv), *path.settings.notes, *cv.plan.notes, *cv.notes]
-    if remarks:
-        lines.append("")
-        lines += [paragraph(remark) for remark in dict.fromkeys(remarks)]
+    remarks = [*cv_warnings(cv), *cv_notes(cv)]
+    lines += [""] * bool(remarks) + [paragraph(remark) for remark in remarks]
     return "\n".join(lines)
 
 
@@ -147,9 +145,9 @@ def _term_lines(summary: PathSummary) -> list[str]:
         named = ", ".join(left) if len(left) <= MAX_TERMS else f"{len(left)} terms"
         lines.append(paragraph(f"Not selected: {named}"))
     if len(chosen):
-        note = "Norm: standard deviation of the term's part of the linear predictor"
-        several = ", over all classes the root of the sum of squares"
-        lines += ["", paragraph(f"{note}{several if summary.n_classes > 1 else ''}.")]
+        lines += ["", "Norm: standard deviation of the term's part of the linear predictor."]
+        several = summary.n_classes > 1
+        lines += ["Over several classes: the root of the sum of their squares."] * several
     return lines
 
 
@@ -193,7 +191,13 @@ def _coefficient_lines(summary: PathSummary) -> list[str]:
     return ["\n\n".join(blocks)]
 
 
-def _warnings(cv: CVFit) -> list[str]:
+def cv_notes(cv: CVFit) -> list[str]:
+    """Return what there is to say of data, folds and measure, each once."""
+    return list(dict.fromkeys([*cv.path.settings.notes, *cv.plan.notes, *cv.notes]))
+
+
+def cv_warnings(cv: CVFit) -> list[str]:
+    """Return a line for a minimum at an end of the path, and for fits that did not converge."""
     lines = []
     last = cv.lambda_.size - 1
     if last > 0 and cv.index_min == last:
@@ -223,15 +227,15 @@ def _warnings(cv: CVFit) -> list[str]:
     return lines
 
 
-def _certificate_line(fit: PathFit) -> str:
+def _certificate_lines(fit: PathFit) -> list[str]:
     kind = CERTIFICATES[fit.certificate_kind]
     worst = significant(float(np.max(fit.certificate)), 2)
-    line = f"Largest {kind}: {worst} (asked for {fit.settings.tol:.0e})."
+    lines = [f"Largest {kind}: {worst} (asked for {fit.settings.tol:.0e})."]
     missed = int(np.sum(~fit.converged))
     if missed:
         points = _count(fit.lambda_.size, "point")
-        line += f" Warning: {missed} of {points} did not converge."
-    return line
+        lines.append(f"Warning: {missed} of {points} did not converge.")
+    return lines
 
 
 def _family(fit: PathFit) -> str:

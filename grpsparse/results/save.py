@@ -155,14 +155,13 @@ def _read_path(stored: Reader, meta: dict[str, Any], scope: Mapping[str, Any] | 
         index=stored.labels("training.index", meta["index"]),
     )
     settings = {**meta["settings"], "notes": tuple(meta["settings"]["notes"])}
-    classes = stored.labels("path.classes", meta["classes"])
     return PathFit(
         model=_model(meta["model"], scope),
         family=_rebuild(meta["family"], _families()),
         penalty=_rebuild(meta["penalty"], _penalties()),
         training=training,
         settings=Settings(**settings),
-        classes=None if classes is None else tuple(classes),
+        classes=stored.labels("path.classes", meta["classes"]),
         leak=stored.matrix("path.leak"),
         certificate_kind=meta["certificate_kind"],
         null_deviance=meta["null_deviance"],
@@ -198,7 +197,7 @@ def _read_cv(stored: Reader, meta: dict[str, Any], path: PathFit) -> CVFit:
         stratified=meta["plan"]["stratified"],
         clustered=meta["plan"]["clustered"],
         notes=tuple(meta["plan"]["notes"]),
-        labels=tuple(stored.labels("cv.labels", meta["plan"]["labels"])),
+        labels=stored.labels("cv.labels", meta["plan"]["labels"]),
     )
     return CVFit(
         path=path,

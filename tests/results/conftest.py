@@ -88,7 +88,7 @@ LAMBDAS = np.array([0.8, 0.4, 0.2, 0.1])
 DATA = pd.DataFrame(
     {
         "x": [-1.0, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 1.0],
-        "f": list("aabbcc") + ["a", "a"],
+        "f": list("aabbccaa"),
         "z": [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0],
     },
     index=list("stuvwxyz"),
