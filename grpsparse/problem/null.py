@@ -1,0 +1,93 @@
+"""The null fits: intercept and offset alone, and with the unpenalised groups.
+
+Both are solved to rounding, in an orthonormal basis U of the intercept and the unpenalised
+coordinates under W, because a dual point has to be orthogonal to U (methods: duality gap).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from grpsparse.errors import ResponseError
+from grpsparse.groups import FloatArray
+from grpsparse.problem.smooth import Observed, SmoothFit, loss_hessian, newton
+
+__all__ = ["Basis", "fit_null", "unpenalised_basis"]
+
+RANK_FLOOR = 1e-9  # relative singular value below which a direction of U is dependent
+CURVATURE_FLOOR = 1e-9  # curvature, relative to the null fit's, that says "no finite fit"
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """Orthonormal basis of the intercept and the unpenalised coordinates.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (u, n)
+        Basis vectors with ``rows @ diag(w) @ rows.T = I``.
+    back : ndarray of shape (1 + m, u)
+        Coefficients of intercept and coordinates per basis vector (no first row without an
+        intercept).
+    """
+
+    rows: FloatArray
+    back: FloatArray
+
+    def project_out(self, values: FloatArray, weights: FloatArray) -> FloatArray:
+        """Return `values` (n, K) less its W-projection on the basis."""
+        for _ in range(2):  # twice is enough for orthogonality to rounding
+            values = values - self.rows.T @ (self.rows @ (weights[:, None] * values))
+        return values
+
+
+def unpenalised_basis(rows: FloatArray, weights: FloatArray, *, intercept: bool) -> Basis:
+    """Return the basis of a constant (with an intercept) and the rows (m, n)."""
+    if intercept:
+        rows = np.concatenate([np.ones((1, rows.shape[1])), rows])
+    if not rows.shape[0]:
+        return Basis(np.empty((0, rows.shape[1])), np.empty((0, 0)))
+    left, values, _ = np.linalg.svd(rows * np.sqrt(weights), full_matrices=False)
+    kept = values > RANK_FLOOR * values[0]
+    back = left[:, kept] / values[kept]
+    return Basis(back.T @ rows, back)
+
+
+def fit_null(data: Observed, basis: Basis, *, what: str) -> SmoothFit:
+    """Fit the columns of a basis without penalty.
+
+    Raises
+    ------
+    ResponseError
+        Where no finite fit exists: a class or a level that the columns in `what` separate.
+    """
+    n_classes = data.y.shape[1]
+    start = np.zeros((basis.rows.shape[0], n_classes))
+    fit = newton(data, basis.rows, start, np.empty(0), max_steps=200)
+    if basis.rows.shape[0] and not (fit.converged and _finite(data, basis, fit)):
+        raise ResponseError(
+            f"the model of {what} alone has no finite fit: it separates the classes or "
+            "predicts counts of zero exactly; penalise those terms, merge rare levels or "
+            "drop rows of weight zero."
+        )
+    return fit
+
+
+def _finite(data: Observed, basis: Basis, fit: SmoothFit) -> bool:
+    """Tell a finite minimiser from a run to infinity by the curvature left there."""
+    hessian = loss_hessian(data, basis.rows, fit.eta)
+    values = np.linalg.eigvalsh(hessian)
+    if data.family.hessian == "softmax":
+        values = values[basis.rows.shape[0] :]  # adding a constant to all classes is free
+    return bool(values[0] > CURVATURE_FLOOR * _typical(data)) if values.size else True
+
+
+def _typical(data: Observed) -> float:
+    """Return the curvature at the weighted mean of the response, at most one."""
+    mean = data.weights @ data.y
+    if data.family.hessian == "softmax":
+        return float(np.min(mean * (1.0 - mean)))
+    curvature = data.family.curvature(data.family.link(mean[None, :]))
+    return float(min(curvature[0, 0], 1.0))

@@ -1,0 +1,196 @@
+"""The problem: objective, null fits, lambda_max, and everything a solver may ask.
+
+    minimise  sum_i w_i loss(y_i, offset_i + b0 + z_i'theta) + sum_g p(||theta_g||; lambda w_g)
+
+with w summing to one and theta on the standardised scale. This is the only owner of
+lambda_max and of the null fits, so a path, its cross-validation and its certificates can
+never come from different problems.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from grpsparse.design import Standardised
+from grpsparse.errors import ResponseError
+from grpsparse.families import Family
+from grpsparse.groups import FloatArray, IntArray
+from grpsparse.penalties import Penalty
+from grpsparse.problem.blocks import Blocks
+from grpsparse.problem.null import Basis, fit_null, unpenalised_basis
+from grpsparse.problem.smooth import Observed, SmoothFit
+
+__all__ = ["PenaltySpec", "Problem", "State", "build_problem"]
+
+EXPLAINED = 1e-13  # null deviance below this share of the loss leaves nothing to explain
+
+
+@dataclass(frozen=True, slots=True)
+class PenaltySpec:
+    """A penalty with what turns groups into weighted blocks.
+
+    Parameters
+    ----------
+    penalty : Penalty
+    factor : ndarray of shape (G,)
+        Penalty factors; 0 leaves a group unpenalised.
+    sqrt_df : bool
+        Whether the base weight is sqrt(rank * K'); 1 otherwise.
+    shared : bool
+        Whether a block spans all classes.
+    """
+
+    penalty: Penalty
+    factor: FloatArray
+    sqrt_df: bool
+    shared: bool
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A point: coefficients on the standardised scale and its linear predictor."""
+
+    theta: FloatArray  # (q, K)
+    intercept: FloatArray  # (K,)
+    eta: FloatArray  # (n, K), offset included
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One penalised fit for one set of weights; see the module's formula."""
+
+    coordinates: Standardised
+    data: Observed
+    penalty: Penalty
+    blocks: Blocks
+    intercept: bool
+    basis: Basis
+    null: SmoothFit
+    start: State
+    scale: float
+    lambda_max: float
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of linear predictors K."""
+        return self.data.y.shape[1]
+
+    def objective(self, state: State, lambda_: float) -> float:
+        """Return loss plus penalty."""
+        penalty = self.blocks.value(self.penalty, state.theta, lambda_)
+        return self.data.loss(state.eta) + penalty
+
+    def correlation(self, state: State) -> FloatArray:
+        """Return Z'W(y - mu), (q, K): minus the gradient of the loss."""
+        residual = self.data.residual(state.eta)
+        return self.coordinates.correlate(self.data.weights[:, None] * residual)
+
+    def linear_predictor(self, theta: FloatArray, intercept: FloatArray) -> FloatArray:
+        """Return offset + b0 + Z theta, (n, K)."""
+        return self.data.offset + intercept + self.coordinates.linear_predictor(theta)
+
+
+def build_problem(
+    coordinates: Standardised,
+    data: Observed,
+    spec: PenaltySpec,
+    *,
+    intercept: bool,
+    names: Mapping[int, str] | None = None,
+) -> Problem:
+    """Solve the null fits and resolve weights, rescaling and lambda_max.
+
+    Parameters
+    ----------
+    coordinates : Standardised
+    data : Observed
+        With weights summing to one.
+    spec : PenaltySpec
+    intercept : bool
+    names : mapping of int to str, optional
+        Group names for messages.
+
+    Raises
+    ------
+    ResponseError
+        No finite null fit, or nothing to explain.
+    """
+    n_outputs = data.y.shape[1]
+    weight = _group_weights(coordinates, data, spec)
+    blocks = Blocks(coordinates.starts, spec.shared, weight)
+    free = np.flatnonzero((weight == 0) & (coordinates.rank > 0))
+    where = _coordinates_of(coordinates.starts, free)
+    only_intercept = unpenalised_basis(
+        np.empty((0, data.y.shape[0])), data.weights, intercept=intercept
+    )
+    null = fit_null(data, only_intercept, what="the intercept")
+    scale = _scale(data, null)
+    if where.size:
+        rows = coordinates.working_rows(where).astype(np.float64)
+        basis = unpenalised_basis(rows, data.weights, intercept=intercept)
+        label = ", ".join((names or {}).get(int(g), f"group {g}") for g in free)
+        fit = fit_null(data, basis, what=f"the unpenalised terms ({label})")
+    else:
+        basis, fit = only_intercept, null
+    start = _as_state(fit, basis, where, coordinates.size, intercept=intercept)
+    penalty = spec.penalty.rescaled(_curvature_scale(data, fit))
+    residual = data.weights[:, None] * data.residual(start.eta)
+    correlation = coordinates.correlate(residual)
+    lambda_max = max(
+        (
+            penalty.critical_lambda(view, blocks, weight, weight > 0)
+            for view in blocks.views(correlation)
+        ),
+        default=0.0,
+    )
+    return Problem(
+        coordinates, data, penalty, blocks, intercept, basis, null, start, scale, lambda_max
+    )
+
+
+def _group_weights(coordinates: Standardised, data: Observed, spec: PenaltySpec) -> FloatArray:
+    if not spec.sqrt_df:
+        return spec.factor * (coordinates.rank > 0)
+    n_outputs = data.y.shape[1]
+    copies = 1
+    if spec.shared and n_outputs > 1:
+        copies = n_outputs - 1 if data.family.hessian == "softmax" else n_outputs
+    return spec.factor * np.sqrt(coordinates.rank * copies)
+
+
+def _coordinates_of(starts: IntArray, groups: IntArray) -> IntArray:
+    runs: list[Any] = [np.arange(starts[g], starts[g + 1]) for g in groups]
+    return np.concatenate([np.empty(0, np.int64), *runs])
+
+
+def _scale(data: Observed, null: SmoothFit) -> float:
+    saturated = float(data.weights @ data.family.saturated_loss(data.y))
+    scale = null.loss - saturated
+    if scale <= EXPLAINED * max(abs(null.loss), abs(saturated), 1e-300):
+        raise ResponseError(
+            "the model without terms already fits the response exactly, so there is nothing "
+            "to explain; check the response, the weights and the offset."
+        )
+    return scale
+
+
+def _curvature_scale(data: Observed, fit: SmoothFit) -> float:
+    if data.family.rescale is not None:
+        return data.family.rescale
+    return float(data.weights @ data.family.mean(fit.eta)[:, 0])
+
+
+def _as_state(
+    fit: SmoothFit, basis: Basis, where: IntArray, size: int, *, intercept: bool
+) -> State:
+    coefficients = basis.back @ fit.theta
+    top = 1 if intercept else 0
+    n_outputs = fit.eta.shape[1]
+    theta = np.zeros((size, n_outputs))
+    theta[where] = coefficients[top:]
+    constant = coefficients[0] if intercept else np.zeros(n_outputs)
+    return State(theta, constant, fit.eta)

@@ -1,0 +1,40 @@
+"""Solvers: each improves a point on a working set of groups."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from grpsparse.errors import OptionError
+from grpsparse.solvers.block_descent import BlockDescent
+from grpsparse.solvers.protocol import Solution, Solver
+from grpsparse.solvers.working_set import WorkingSet
+
+__all__ = ["BlockDescent", "Solution", "Solver", "WorkingSet", "get", "names"]
+
+_SOLVERS = {"block_descent": BlockDescent}
+
+
+def names() -> tuple[str, ...]:
+    """Return the names that ``solver=`` takes besides ``"auto"``."""
+    return tuple(_SOLVERS)
+
+
+def get(solver: str | Solver) -> Solver:
+    """Return a solver by name; an object passes through, ``"auto"`` is block descent.
+
+    Raises
+    ------
+    OptionError
+        A name that no solver has.
+    """
+    if not isinstance(solver, str):
+        if not callable(getattr(solver, "solve", None)):
+            raise OptionError(f"solver={solver!r} is neither a name nor a solver; use {names()}.")
+        return solver
+    if solver == "auto":
+        return BlockDescent()
+    if solver not in _SOLVERS:
+        near = get_close_matches(solver, _SOLVERS, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise OptionError(f"no solver is called {solver!r}; {hint}names: {', '.join(_SOLVERS)}.")
+    return _SOLVERS[solver]()
