@@ -2,10 +2,10 @@
 
 Nothing here is observed. A plan p of brand b has a level that lasts over its years,
 
-    level_p = brand_b + type_p + drugs_p - dues_p + stars_p + N(0, PLAN_SD),
+    level_p = brand_b + type_p + drugs_p - price_p + cover_p + stars_p + N(0, PLAN_SD),
 
-where dues_p gathers the financial terms, and each of its years adds N(0, YEAR_SD). The 47 lowest
-plan-years are the class "low", the next 60 "mid", the 65 highest "high". Ancillary benefits
+where price_p raises the premiums and cover_p lowers deductibles, copays and the yearly limit, and
+each of its years adds N(0, YEAR_SD). The 47 lowest plan-years are the class "low", the next 60 "mid", the 65 highest "high". Ancillary benefits
 (dental, vision, ...) have no part in the level. Since most of a plan's level recurs every year
 while its terms hardly move, a plan that random folds hold out is also in the training rows: they
 look better than folds that keep the years of a plan together.
@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-SEED = 24  # of fifty tried, one with balanced brands and both accuracies in the middle
+SEED = 102  # of a hundred tried: balanced brands, both accuracies and the collinearity plain to see
 YEARS = range(2018, 2024)
 LENGTHS = (2, 3, 4, 5, 6) * 8 + (4, 4, 4)  # years a plan is offered: 43 plans, 172 plan-years
 COUNTS = (47, 60, 65)
@@ -33,7 +33,7 @@ CUTS = (0.3, 1.5)  # market share in per cent
 PLAN_SD = 0.65
 YEAR_SD = 0.3
 
-BRANDS = {"Alder": 1.3, "Birch": 0.5, "Cedar": -0.1, "Hazel": -0.6, "Rowan": -1.1}
+BRANDS = {"Alder": 1.3, "Birch": 0.3, "Cedar": -0.4, "Hazel": -1.1}
 TYPES = {"HMO": 0.0, "HMO-POS": 0.1, "PPO": -1.2}
 ANCILLARY = ("dental", "vision", "hearing", "fitness", "transport", "meals", "telehealth")
 
@@ -57,7 +57,7 @@ def simulate(seed: int = SEED) -> list[dict[str, Any]]:
 
 def _plan(rng: np.random.Generator) -> dict[str, Any]:
     """Draw what stays with a plan: its brand, type, drug cover, prices and level."""
-    brand = str(rng.choice(list(BRANDS), p=(0.3, 0.25, 0.2, 0.15, 0.1)))
+    brand = str(rng.choice(list(BRANDS), p=(0.35, 0.25, 0.2, 0.2)))
     kind = str(rng.choice(list(TYPES), p=(0.5, 0.2, 0.3)))
     drugs = bool(rng.random() < 0.8)
     price, cover = rng.standard_normal(2)
