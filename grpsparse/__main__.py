@@ -183,7 +183,7 @@ def _finish(result: PathFit | CVFit, options: argparse.Namespace) -> None:
         figure = Figure(figsize=SIZE, layout="constrained")
         result.plot(ax=figure.add_subplot())
         try:
-            figure.savefig(options.plot)
+            figure.savefig(options.plot, format=options.plot.suffix[1:] or "png")
         except ValueError as error:
             raise OptionError(f"--plot {str(options.plot)!r}: {error}.") from error
     if options.save is not None:

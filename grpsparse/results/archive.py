@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from grpsparse.errors import DataError
+
 __all__ = ["Reader", "Writer"]
 
 _PLAIN = "biufcUSmM"  # kinds of arrays that need no pickle
@@ -37,14 +39,14 @@ class Writer:
     def labels(self, name: str, values: Any) -> dict[str, Any] | None:
         """Add a tuple of labels or the index of a frame, and return how to read it.
 
-        Numbers, strings, booleans and dates come back as they are, as do tuples of them; of any
-        other object its text comes back.
+        Numbers, strings, booleans, dates, intervals and tuples of them come back as they are; of
+        any other object its text does.
         """
         if values is None:
             return None
         if isinstance(values, (tuple, list)):
-            return {"kind": "tuple", "values": [_plain(value) for value in values]}
-        names = [_plain(each) for each in getattr(values, "names", [None])]
+            return {"kind": "tuple", "values": _encode(values)}
+        names = _encode(getattr(values, "names", [None]))
         if type(values).__name__ == "RangeIndex":
             bounds = [values.start, values.stop, values.step]
             return {"kind": "range", "names": names, "values": bounds}
@@ -52,7 +54,7 @@ class Writer:
         if array.dtype.kind in _PLAIN:
             self.array(name, array)
             return {"kind": "array", "names": names}
-        return {"kind": "index", "names": names, "values": [_plain(value) for value in array]}
+        return {"kind": "index", "names": names, "values": _encode(array)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,28 +86,35 @@ class Reader:
             return None
         kind, values = described["kind"], described.get("values")
         if kind == "tuple":
-            return tuple(_tupled(value) for value in values or ())
+            return tuple(_decode(values))
         import pandas as pd
 
-        names = [_tupled(each) for each in described["names"]]
+        names = _decode(described["names"])
         if kind == "range":
-            return pd.RangeIndex(*(values or ()), name=names[0])
+            start, stop, step = values or (0, 0, 1)
+            return pd.RangeIndex(start, stop, step, name=names[0])
         if len(names) > 1:
-            return pd.MultiIndex.from_tuples(map(_tupled, values or ()), names=names)
+            return pd.MultiIndex.from_tuples(_decode(values), names=names)
         if kind == "array":
             return pd.Index(self.arrays[name], name=names[0])
-        return pd.Index([_tupled(value) for value in values or ()], name=names[0])
+        return pd.Index(_decode(values), name=names[0])
 
 
-def _plain(value: Any) -> Any:
-    """Return a label as JSON can hold it."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, tuple):
-        return [_plain(part) for part in value]
-    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
+def _encode(values: Any) -> list[Any]:
+    """Return labels as JSON can hold them; of an object that it can't, the text."""
+    from grpsparse.formula.serial import encode_json
+
+    out = []
+    for value in values:
+        try:
+            out.append(encode_json(value))
+        except DataError:
+            out.append(str(value))
+    return out
 
 
-def _tupled(value: Any) -> Any:
-    """Return a label from JSON."""
-    return tuple(map(_tupled, value)) if isinstance(value, list) else value
+def _decode(values: Any) -> list[Any]:
+    """Return the labels that `_encode` wrote."""
+    from grpsparse.formula.serial import decode
+
+    return [decode(value) for value in values or ()]

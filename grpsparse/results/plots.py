@@ -90,7 +90,8 @@ def plot_path(
         colours.append(COLOURS[place % len(COLOURS)])
         dashes: Any = DASHES[(place // len(COLOURS) + place) % len(DASHES)]
         values = _risen(drawn.values[:, line])
-        axes.plot(x, values, color=colours[-1], linestyle=dashes, linewidth=1.5)
+        mark = "o" if x.size == 1 else None  # a line through one point is not seen
+        axes.plot(x, values, color=colours[-1], linestyle=dashes, linewidth=1.5, marker=mark)
     axes.axhline(0.0, color="#606060", linewidth=0.6, zorder=0)
     axes.set_ylabel(drawn.title)
     end_labels(axes, x[-1], drawn.values[-1, named], [drawn.labels[k] for k in named], colours)

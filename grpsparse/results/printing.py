@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from grpsparse.results.tables import (
+    WIDTH,
     columns_of,
     fixed,
     paragraph,
@@ -30,6 +31,7 @@ CERTIFICATES = {"duality_gap": "duality gap", "stationarity": "KKT violation"}
 MAX_ROWS = 20
 MAX_TERMS = 30
 NAME_WIDTH = 24
+SHORTEST_NAME = 16
 
 
 def title_of(fit: PathFit) -> tuple[str, ...]:
@@ -152,23 +154,31 @@ def _term_lines(summary: PathSummary) -> list[str]:
 
 
 def _term_blocks(summary: PathSummary, shown: Any, classes: Sequence[str]) -> str:
-    """Return the table of terms; beside the norms of few classes, share and rank give way."""
+    """Return the table of terms; kind and share give way to the norms of few classes."""
     size = "df" if summary.by_columns else "rank"
     cells: dict[str, list[str]] = {
-        "Term": [_short(str(name)) for name in shown.index],
         "Kind": list(shown["kind"]),
         "Columns": [str(count) for count in shown["columns"]],
         ("Nonzero" if summary.by_columns else "Rank"): [str(count) for count in shown[size]],
         "Norm": fixed(list(shown["norm"])),
     }
     by_class = {_short(name[5:-1], 10): fixed(list(shown[name])) for name in classes}
-    wide = sum(2 + max(map(len, [head, *column])) for head, column in (cells | by_class).items())
-    if by_class and wide + 13 <= 82:
-        cells |= by_class
+    entry = {"Enters at": [significant(value) for value in shown["entry"]]}
+    without_kind = {name: column for name, column in cells.items() if name != "Kind"}
+    if by_class and _room(without_kind | by_class | entry) >= SHORTEST_NAME:
+        cells = without_kind | by_class
     else:
         cells["Share"] = [f"{100 * share:.1f}%" for share in shown["share"]]
-    cells["Enters at"] = [significant(entry) for entry in shown["entry"]]
-    return table(list(cells), [list(row) for row in zip(*cells.values(), strict=True)], left=2)
+    cells |= entry
+    room = max(SHORTEST_NAME, _room(cells))
+    cells = {"Term": [_short(str(name), room) for name in shown.index]} | cells
+    rows = [list(row) for row in zip(*cells.values(), strict=True)]
+    return table(list(cells), rows, left=2 if "Kind" in cells else 1)
+
+
+def _room(cells: dict[str, list[str]]) -> int:
+    """Return the width that columns leave for the names beside them."""
+    return WIDTH - sum(2 + max(map(len, [head, *column])) for head, column in cells.items())
 
 
 def _coefficient_lines(summary: PathSummary) -> list[str]:

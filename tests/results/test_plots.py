@@ -102,9 +102,7 @@ def test_path_of_a_cv_marks_both_lambdas(make_path, make_cv):
 
 def test_only_the_largest_lines_are_labelled(make_path):
     n_terms = 40
-    terms = tuple(
-        TermColumns(f"t{k}", "column", (f"t{k}",), np.array([k])) for k in range(n_terms)
-    )
+    terms = tuple(TermColumns(f"t{k}", "column", (f"t{k}",), np.array([k])) for k in range(n_terms))
     path = make_path()
     coef = np.linspace(0, 1, 4)[:, None, None] * np.arange(1.0, n_terms + 1)[:, None]
     path = replace(

@@ -194,8 +194,8 @@ def test_a_long_path_is_thinned(make_path):
 
 def test_classes_with_their_own_groups_show_their_norms(make_path):
     text = str(make_path("multinomial", n_classes=3, separate=True).summary(0.2))
-    assert "Term  Kind     Columns  Rank    Norm     low     mid    high  Enters at" in text
-    assert "x     numeric        1     1  1.4142  1.0000  0.0000  1.0000     0.4000" in text
+    assert "Term  Columns  Rank    Norm     low     mid    high  Enters at" in text
+    assert "x           1     1  1.4142  1.0000  0.0000  1.0000     0.4000" in text
     assert "Over several classes: the root of the sum of their squares." in text
 
 

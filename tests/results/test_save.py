@@ -97,7 +97,14 @@ def test_row_labels_come_back(make_path, tmp_path, index):
 
 
 @pytest.mark.parametrize(
-    "classes", [(0, 1), (False, True), (0.5, 1.5), (np.str_("a"), np.str_("b"))]
+    "classes",
+    [
+        (0, 1),
+        (False, True),
+        (0.5, 1.5),
+        (pd.Interval(0, 1), pd.Interval(1, 2)),
+        (np.str_("a"), np.str_("b")),
+    ],
 )
 def test_classes_come_back(make_path, tmp_path, classes):
     make_path("binomial", classes=classes).save(tmp_path / "model")
