@@ -5,10 +5,11 @@ Nothing here is observed. A plan p of brand b has a level that lasts over its ye
     level_p = brand_b + type_p + drugs_p - price_p + cover_p + stars_p + N(0, PLAN_SD),
 
 where price_p raises the premiums and cover_p lowers deductibles, copays and the yearly limit, and
-each of its years adds N(0, YEAR_SD). The 47 lowest plan-years are the class "low", the next 60 "mid", the 65 highest "high". Ancillary benefits
-(dental, vision, ...) have no part in the level. Since most of a plan's level recurs every year
-while its terms hardly move, a plan that random folds hold out is also in the training rows: they
-look better than folds that keep the years of a plan together.
+each of its years adds N(0, YEAR_SD). The 47 lowest plan-years are the class "low", the next 60
+"mid", the 65 highest "high". Ancillary benefits (dental, vision, ...) have no part in the level.
+Since most of a plan's level recurs every year while its terms hardly move, a plan that random
+folds hold out is also in the training rows: they look better than folds that keep the years of a
+plan together.
 
 In the spirit of the study of plan market shares in arXiv:2511.08603; its figures are not used.
 
