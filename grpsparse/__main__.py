@@ -283,7 +283,13 @@ def _add_fit_cv(commands: Any) -> None:
     more.add_argument("--fold-groups", metavar="COLUMN", help="keep rows of a cluster together")
     more.add_argument("--seed", type=int, help="seed of the folds")
     more.add_argument("--measure", help="deviance, class, auc, brier, mse or mae")
-    more.add_argument("--no-stratify", dest="stratify", action="store_false", default=None)
+    more.add_argument(
+        "--no-stratify",
+        dest="stratify",
+        action="store_false",
+        default=None,
+        help="do not balance the classes over the folds",
+    )
     command.set_defaults(
         run=_run_fit_cv, passed=(*names, "fold_groups", "seed", "measure", "stratify")
     )
@@ -293,18 +299,24 @@ def _add_model(command: Any) -> tuple[str, ...]:
     """Add what both fits take, and return the names that go to the library."""
     command.add_argument("formula", metavar="FORMULA", help='such as "y ~ x + C(f)"')
     command.add_argument("data", metavar="DATA", help="CSV or Parquet file, or a data set's name")
-    command.add_argument("--penalty", metavar="NAME[:PARAMETER=VALUE,...]")
+    command.add_argument(
+        "--penalty", metavar="NAME[:KEY=VALUE,...]", help="such as group_mcp:gamma=4"
+    )
     command.add_argument("--family", help="gaussian, binomial, multinomial or poisson")
-    command.add_argument("--groups", choices=("term", "column"))
-    command.add_argument("--class-groups", choices=("shared", "separate"))
-    command.add_argument("--standardize", choices=("group", "column", "none"))
-    command.add_argument("--weights", metavar="COLUMN")
-    command.add_argument("--offset", metavar="COLUMN")
+    command.add_argument("--groups", choices=("term", "column"), help="what a group is")
+    command.add_argument(
+        "--class-groups", choices=("shared", "separate"), help="one set of groups, or one per class"
+    )
+    command.add_argument(
+        "--standardize", choices=("group", "column", "none"), help="scale that is penalised"
+    )
+    command.add_argument("--weights", metavar="COLUMN", help="observation weights")
+    command.add_argument("--offset", metavar="COLUMN", help="added to the linear predictor")
     command.add_argument("--n-lambda", type=int, metavar="N", help="length of the path")
     command.add_argument("--lambda-min-ratio", type=float, metavar="R", help="last over first")
     command.add_argument("--max-terms", type=int, metavar="N", help="stop the path beyond these")
     command.add_argument("--tol", type=float, help="bound on the certificate")
-    command.add_argument("--na-action", choices=("drop", "raise"))
+    command.add_argument("--na-action", choices=("drop", "raise"), help="missing values")
     command.add_argument("--plot", type=Path, metavar="FILE", help="write a PNG, PDF or SVG")
     command.add_argument("--save", type=Path, metavar="FILE", help="write the fit for `predict`")
     command.add_argument("--json", action="store_true", help="print JSON instead of tables")
@@ -331,7 +343,7 @@ def _add_predict(commands: Any) -> None:
     command.add_argument("--lambda", dest="lambda_", metavar="1se|min|NUMBER")
     kinds = ("response", "link", "class", "terms")
     command.add_argument("--type", choices=kinds, default="response")
-    command.add_argument("--offset", metavar="COLUMN")
+    command.add_argument("--offset", metavar="COLUMN", help="added to the linear predictor")
     command.add_argument("--unseen", choices=("raise", "shrink"), default="raise")
     command.add_argument("--output", type=Path, metavar="FILE", help="CSV or Parquet; else stdout")
     command.set_defaults(run=_run_predict)
