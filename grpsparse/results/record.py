@@ -71,6 +71,10 @@ class Settings:
         Where, and in which precision, the path was solved.
     notes : tuple of str
         Sentences to print: the family chosen, rows dropped, a path that stopped early.
+    penalty_factor : tuple of float
+        Penalty factors of the terms, in order; empty if all are one.
+    group_weight : {"sqrt_df", "none"}
+        Base weight of a group: the root of its degrees of freedom, or 1.
     """
 
     call: str
@@ -82,3 +86,7 @@ class Settings:
     backend: str = "numpy"
     dtype: str = "float64"
     notes: tuple[str, ...] = ()
+    penalty_factor: tuple[float, ...] = ()
+    group_weight: str = "sqrt_df"
+    penalty_factor: tuple[float, ...] = ()
+    group_weight: str = "sqrt_df"

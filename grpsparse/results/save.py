@@ -154,7 +154,10 @@ def _read_path(stored: Reader, meta: dict[str, Any], scope: Mapping[str, Any] | 
         n_given=meta["n_given"],
         index=stored.labels("training.index", meta["index"]),
     )
-    settings = {**meta["settings"], "notes": tuple(meta["settings"]["notes"])}
+    settings = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in meta["settings"].items()
+    }
     return PathFit(
         model=_model(meta["model"], scope),
         family=_rebuild(meta["family"], _families()),
