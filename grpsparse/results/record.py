@@ -88,5 +88,3 @@ class Settings:
     notes: tuple[str, ...] = ()
     penalty_factor: tuple[float, ...] = ()
     group_weight: str = "sqrt_df"
-    penalty_factor: tuple[float, ...] = ()
-    group_weight: str = "sqrt_df"
