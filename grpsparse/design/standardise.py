@@ -24,7 +24,7 @@ import numpy as np
 from grpsparse.design.margins import MAX_MARGIN_COLUMNS, orthogonal_interaction
 from grpsparse.design.orthonormal import Columns, decompose, rank_of_groups
 from grpsparse.design.storage import Design
-from grpsparse.groups import FloatArray, IntArray, TermColumns
+from grpsparse.groups import BoolArray, FloatArray, IntArray, TermColumns
 
 __all__ = ["CONSTANT_BELOW", "Standardised", "standardise"]
 
@@ -52,6 +52,9 @@ class Standardised:
         Coordinates of group g are ``starts[g]:starts[g + 1]``.
     rank : ndarray of shape (G,)
         Ranks of the groups' (centred) columns under the weights.
+    frame : ndarray of bool, shape (G,)
+        Groups whose coordinates are a redundant frame: the indicators of a factor, where the
+        direction of the root frequencies moves nothing.
     notes : tuple of str
         Sentences about what could not be done as asked.
     """
@@ -63,6 +66,7 @@ class Standardised:
     centre: FloatArray
     starts: IntArray
     rank: IntArray
+    frame: BoolArray
     notes: tuple[str, ...]
 
     @property
@@ -82,6 +86,19 @@ class Standardised:
             return np.zeros((self.design.shape[0], theta.shape[1]))
         coef = self.transform[:, active] @ theta[active]
         return self.design.linear_predictor(coef) - self.centre[active] @ theta[active]
+
+    def canonical(self, theta: FloatArray) -> FloatArray:
+        """Return theta (q, K) without what its redundant directions hold by rounding."""
+        out = theta
+        for g in np.flatnonzero(self.frame):
+            rows = slice(self.starts[g], self.starts[g + 1])
+            part = theta[rows]
+            if not part.any():
+                continue
+            root = 1.0 / np.asarray(self.own[:, rows].max(axis=0).todense()).ravel()
+            out = theta.copy() if out is theta else out
+            out[rows] = part - np.outer(root, root @ part) / (root @ root)
+        return out
 
     def working_rows(self, coordinates: IntArray) -> FloatArray:
         """Return the coordinates' columns of Z, (len(coordinates), n), contiguous rows."""
@@ -169,6 +186,7 @@ def _orthonormalise(
             rank = index.size - 1 if intercept else index.size
             used = index if rank > 0 else index[:0]
             pieces.add(g, used, 1.0 / columns.scale[used], max(rank, 0))
+            pieces.frame[g] = intercept
         elif term.margins and narrow:
             made = orthogonal_interaction(columns, terms, term)
             pieces.add(g, term.index, made.own, made.own.shape[1])
@@ -201,6 +219,7 @@ class _Pieces:
             (np.empty(0, np.int64), np.empty(0)) for _ in range(n_groups)
         ]
         self.rank = np.zeros(n_groups, dtype=np.int64)
+        self.frame = np.zeros(n_groups, dtype=np.bool_)
         self.leaks: list[tuple[IntArray, IntArray, FloatArray]] = []
         self.notes: list[str] = []
 
@@ -220,7 +239,15 @@ class _Pieces:
         transform = own if leak is None else sp.csr_array(own + leak @ own)
         middle = np.asarray(transform.T @ centre)
         return Standardised(
-            design, transform, own, leak, middle, starts, self.rank, tuple(self.notes)
+            design,
+            transform,
+            own,
+            leak,
+            middle,
+            starts,
+            self.rank,
+            self.frame,
+            tuple(self.notes),
         )
 
     def _place(self, starts: IntArray) -> Any:

@@ -12,7 +12,7 @@ import pytest
 
 from grpsparse import datasets
 from grpsparse.errors import DataError
-from grpsparse.vif import vif
+from grpsparse.inflation import vif
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "datasets"

@@ -8,7 +8,7 @@ import pytest
 from statsmodels.stats.outliers_influence import variance_inflation_factor
 
 from grpsparse.errors import FormulaError
-from grpsparse.vif import generalised_vif, vif
+from grpsparse.inflation import generalised_vif, vif
 
 # Determinants of correlation matrices of a dozen columns lose some digits; the vif keeps more.
 DIRECT = 1e-9

@@ -1,0 +1,100 @@
+"""Generalised linear models with group-sparse coefficients.
+
+A formula turns a data frame into a design in which every term is a group; group lasso, sparse
+group lasso and nonconvex group penalties are fitted along a path of lambda, cross-validated,
+printed, and every point is proved optimal by a certificate.
+
+    >>> import grpsparse as gs
+    >>> plans = gs.datasets.load("medicare")
+    >>> cv = gs.fit_cv("share ~ brand + C(plan_type) + drugs", plans, n_folds=5, seed=1)
+    >>> cv.lambda_1se > cv.lambda_min
+    True
+
+Names are loaded when they are first used, so that importing the package stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from grpsparse.errors import ConvergenceWarning, GrpsparseError
+
+if TYPE_CHECKING:
+    from grpsparse import datasets, families, penalties, solvers
+    from grpsparse.api import fit, fit_cv, fit_replicates
+    from grpsparse.families import Family
+    from grpsparse.inflation import vif
+    from grpsparse.penalties import (
+        MCP,
+        SCAD,
+        ElasticNet,
+        GroupElasticNet,
+        GroupLasso,
+        GroupMCP,
+        GroupSCAD,
+        Lasso,
+        Penalty,
+        SparseGroupLasso,
+    )
+    from grpsparse.results import CVFit, PathFit, load
+    from grpsparse.solvers import BlockDescent, Solver
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "MCP",
+    "SCAD",
+    "BlockDescent",
+    "CVFit",
+    "ConvergenceWarning",
+    "ElasticNet",
+    "Family",
+    "GroupElasticNet",
+    "GroupLasso",
+    "GroupMCP",
+    "GroupSCAD",
+    "GrpsparseError",
+    "Lasso",
+    "PathFit",
+    "Penalty",
+    "Solver",
+    "SparseGroupLasso",
+    "datasets",
+    "families",
+    "fit",
+    "fit_cv",
+    "fit_replicates",
+    "load",
+    "penalties",
+    "solvers",
+    "vif",
+]
+
+_PENALTIES = (
+    "MCP SCAD ElasticNet GroupElasticNet GroupLasso GroupMCP GroupSCAD Lasso Penalty "
+    "SparseGroupLasso"
+).split()
+_HOME = {
+    **dict.fromkeys(_PENALTIES, "penalties"),
+    **dict.fromkeys(("fit", "fit_cv", "fit_replicates"), "api"),
+    **dict.fromkeys(("CVFit", "PathFit", "load"), "results"),
+    **dict.fromkeys(("BlockDescent", "Solver"), "solvers"),
+    "Family": "families",
+    "vif": "inflation",
+}
+_MODULES = ("datasets", "errors", "families", "penalties", "solvers")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"grpsparse.{name}")
+    if name not in _HOME:
+        raise AttributeError(f"module 'grpsparse' has no attribute {name!r}")
+    value = getattr(import_module(f"grpsparse.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,152 @@
+"""From paths on the standardised scale to the results that a user holds."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from grpsparse.api.door import Opened
+from grpsparse.errors import ConvergenceWarning
+from grpsparse.groups import FloatArray
+from grpsparse.path import Path
+from grpsparse.problem import Problem
+from grpsparse.results import PathFit, Settings, Training
+
+__all__ = ["path_fit", "raw_coefficients", "warn_unconverged"]
+
+
+def path_fit(opened: Opened, path: Path, weights: FloatArray, call: str) -> PathFit:
+    """Return the result of one path."""
+    problem = path.problem
+    theta = np.stack([canonical(problem, *at) for at in zip(path.theta, path.lambda_, strict=True)])
+    coef, intercept = raw_coefficients(problem, theta, path.intercept)
+    norms = np.stack([problem.blocks.norms(point) for point in theta])
+    saturated = problem.data.mean(problem.data.family.saturated_loss(problem.data.y))
+    total = 2.0 * float(weights.sum())
+    return PathFit(
+        model=opened.model,
+        family=problem.data.family,
+        penalty=opened.resolved.penalty,
+        training=_training(opened, weights),
+        settings=_settings(opened, path, call),
+        classes=opened.response.classes,
+        lambda_=path.lambda_,
+        raw_coef=coef,
+        raw_intercept=intercept,
+        leak=problem.coordinates.leak,
+        group_norms=norms[:, :, 0] if norms.shape[2] == 1 else norms,
+        group_weights=problem.blocks.weight,
+        group_rank=problem.coordinates.rank,
+        certificate=path.certificate,
+        certificate_kind=path.certificate_kind,
+        converged=path.converged,
+        n_iter=path.n_iter,
+        deviance=np.maximum(total * (path.loss - saturated), 0.0),
+        null_deviance=total * (problem.null.loss - saturated),
+    )
+
+
+def raw_coefficients(
+    problem: Problem, theta: FloatArray, intercept: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return coefficients (L, p, K) of the raw columns and intercepts (L, K).
+
+    The linear predictor is ``intercept + X (coef + leak coef)`` on columns as given; intercepts
+    of the softmax have mean zero over classes.
+    """
+    coordinates = problem.coordinates
+    own = np.stack([coordinates.own @ point for point in theta])
+    design_coef = own
+    if coordinates.leak is not None:
+        design_coef = own + np.stack([coordinates.leak @ point for point in own])
+    moved = np.einsum("q,lqk->lk", coordinates.centre, theta)
+    moved += np.einsum("p,lpk->lk", coordinates.design.shift, design_coef)
+    intercept = intercept - moved if problem.intercept else np.zeros_like(intercept)
+    if problem.data.family.hessian == "softmax" and problem.intercept:
+        intercept = intercept - intercept.mean(axis=1, keepdims=True)
+    return own, intercept
+
+
+def canonical(problem: Problem, theta: FloatArray, lambda_: float) -> FloatArray:
+    """Return theta (q, K) with what neither loss nor penalty sees set to zero.
+
+    That is the redundant direction of a factor's frame, and for the softmax the mean over
+    classes of groups that are unpenalised or in the flat zone of a nonconvex penalty.
+    """
+    theta = problem.coordinates.canonical(theta)
+    if problem.data.family.hessian != "softmax":
+        return theta
+    centred = theta - theta.mean(axis=1, keepdims=True)
+    level = lambda_ * problem.blocks.weight
+    free = ~problem.blocks.penalised
+    if not problem.penalty.convex:
+        flat = [
+            problem.penalty.radial_derivative(norms, level) == 0
+            for point in (theta, centred)
+            for norms in problem.blocks.norms(point).T
+        ]
+        free = free | np.logical_and.reduce(flat)
+    rows = np.repeat(free, np.diff(problem.blocks.starts))
+    return np.where(rows[:, None], centred, theta)
+
+
+def _training(opened: Opened, weights: FloatArray) -> Training:
+    blocks = opened.blocks
+    if any(hasattr(block, "tocsc") for block in blocks):
+        from scipy import sparse as sp
+
+        X: Any = sp.csc_array(sp.hstack([sp.csc_array(block) for block in blocks], format="csc"))
+    elif len(blocks) == 1:
+        X = blocks[0]
+    else:
+        X = np.concatenate(blocks, axis=1) if blocks else np.empty((opened.y.shape[0], 0))
+    return Training(
+        X,
+        opened.y,
+        weights,
+        opened.offset,
+        opened.offset_name,
+        opened.rows,
+        opened.n_given,
+        opened.index,
+    )
+
+
+def _settings(opened: Opened, path: Path, call: str) -> Settings:
+    resolved = opened.resolved
+    groups = "column" if resolved.by_column else "term"
+    if opened.model.formula is None and not resolved.by_column:
+        groups = "labels"
+    stopped = () if path.stopped is None else (path.stopped,)
+    return Settings(
+        call=call,
+        standardize=resolved.standardize,
+        class_groups="shared" if resolved.shared else "separate",
+        groups=groups,
+        intercept=opened.intercept,
+        tol=resolved.tol,
+        backend="numpy",
+        dtype=opened.options.dtype,
+        notes=(*opened.notes, *path.problem.coordinates.notes, *stopped),
+        penalty_factor=tuple(opened.term_factor.tolist()),
+        group_weight=opened.options.group_weight or "none",
+    )
+
+
+def warn_unconverged(fits: list[PathFit], *, stacklevel: int) -> None:
+    """Warn once, with the count and the worst certificate, if points did not converge."""
+    missed = [fit.certificate[~fit.converged] for fit in fits]
+    count = sum(values.size for values in missed)
+    if not count:
+        return
+    worst = max(float(values.max()) for values in missed if values.size)
+    total = sum(fit.lambda_.size for fit in fits)
+    warnings.warn(
+        f"{count} of {total} points did not reach tol={fits[0].settings.tol:g} (worst "
+        f"certificate {worst:.2g}); raise `tol` or `solver=BlockDescent(max_iter=...)`, or stop "
+        "the path at a larger lambda (`lambda_min_ratio`).",
+        ConvergenceWarning,
+        stacklevel=stacklevel,
+    )

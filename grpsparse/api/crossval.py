@@ -1,0 +1,128 @@
+"""Cross-validation of an opened model: folds, fits, curve, and the record of results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from grpsparse.api.assemble import path_fit
+from grpsparse.api.door import Opened
+from grpsparse.api.progress import progress_bar
+from grpsparse.cv import HeldOut, cross_validate
+from grpsparse.folds import FoldPlan, check_training_classes, make_folds
+from grpsparse.groups import FloatArray, IntArray
+from grpsparse.measures import choose, cv_curve, resolve_measure
+from grpsparse.path import Path
+from grpsparse.results import CVFit
+
+__all__ = ["fold_plan", "run_cv"]
+
+
+def fold_plan(
+    opened: Opened, *, n_folds: int, folds: Any, stratify: bool, seed: int | None
+) -> FoldPlan:
+    """Assign the kept rows to folds, and check that every fold can be trained.
+
+    Raises
+    ------
+    GrpsparseError
+        Folds that cannot be made, or a class missing from the training rows of a fold.
+    """
+    codes = _class_codes(opened)
+    classes = opened.response.classes
+    labels = None if codes is None or classes is None else np.array(classes, dtype=object)[codes]
+    plan = make_folds(
+        opened.y.shape[0],
+        n_folds=n_folds,
+        folds=opened.extra.get("folds", folds),
+        fold_groups=opened.extra.get("fold_groups"),
+        stratify=labels if stratify else None,
+        seed=seed,
+        X=None,
+        y=codes if codes is not None else opened.y[:, 0],
+    )
+    if codes is not None and classes is not None:
+        check_training_classes(plan, codes, classes, opened.weights)
+    return plan
+
+
+def _class_codes(opened: Opened) -> IntArray | None:
+    if opened.response.classes is None:
+        return None
+    if opened.y.shape[1] == 1:
+        return np.asarray(opened.y[:, 0] > 0.5, dtype=np.int64)
+    return np.asarray(opened.y.argmax(axis=1), dtype=np.int64)
+
+
+def run_cv(
+    opened: Opened,
+    plan: FoldPlan,
+    *,
+    path_of: Callable[[Opened], Path],
+    measure: str | None,
+    seed: int | None,
+    calls: tuple[str, str],
+) -> CVFit:
+    """Fit path and folds, and choose the two lambdas.
+
+    Parameters
+    ----------
+    opened : Opened
+    plan : FoldPlan
+    path_of : callable
+        Solves the path on all rows.
+    measure : str, optional
+    seed : int, optional
+    calls : tuple of str
+        The calls to print for the path and for the cross-validation.
+    """
+    chosen = resolve_measure(measure, opened.response.family.name)
+    path = path_of(opened)
+    resolved = opened.resolved
+    total = plan.n_folds * path.lambda_.size
+    work = float(np.prod(opened.design.shape)) * total
+    with progress_bar(opened.options.progress, work=work, total=total, what="folds") as tick:
+        held = cross_validate(
+            opened.problem,
+            path,
+            plan,
+            chosen,
+            opened.weights,
+            solver=resolved.solver,
+            tol=resolved.tol,
+            on_point=tick,
+        )
+    mean, error = cv_curve(held.scores.values, held.scores.weights)
+    best, within = choose(
+        path.lambda_, mean, error, larger_is_better=chosen.larger_is_better
+    )
+    oof, index = _out_of_fold(opened, held, path.lambda_.size, best, within)
+    return CVFit(
+        path=path_fit(opened, path, opened.weights, calls[0]),
+        call=calls[1],
+        measure=chosen.name,
+        cv_mean=mean,
+        cv_se=error,
+        index_min=best,
+        index_1se=within,
+        plan=plan,
+        oof=oof,
+        oof_index=index,
+        fold_converged=np.stack([fold.converged for fold in held.fits]),
+        seed=seed,
+        notes=held.scores.notes,
+    )
+
+
+def _out_of_fold(
+    opened: Opened, held: HeldOut, n_points: int, best: int, within: int
+) -> tuple[FloatArray, IntArray]:
+    """Return out-of-fold means over the rows given, and the points of the path they are for."""
+    every = held.whole is not None
+    index = np.arange(n_points) if every else np.unique([within, best])
+    means = held.means(index)
+    out = np.full((opened.n_given, *means.shape[1:]), np.nan)
+    out[opened.rows] = means
+    return (out[:, 0] if means.shape[1] == 1 else out), index

@@ -1,0 +1,314 @@
+"""The two doors: a formula with data, or a matrix with a response; one record comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from grpsparse.api.options import Options, Resolved
+from grpsparse.api.rows import per_row, read_offset, read_weights
+from grpsparse.design import Design, Standardised, assemble, standardise
+from grpsparse.errors import DataError, GroupError
+from grpsparse.families import Response, encode_response
+from grpsparse.groups import FloatArray, IntArray, Model, TermColumns
+from grpsparse.problem import Observed, PenaltySpec, Problem, build_problem
+
+__all__ = ["Opened", "open_door"]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Data that passed the door, ready to become a problem for any weights.
+
+    Parameters
+    ----------
+    model : Model
+    blocks : tuple
+        Raw columns as the model made them.
+    design : Design
+    groups : tuple of TermColumns
+        What the penalty sees: the terms, or every column by itself.
+    term_factor : ndarray
+        Penalty factors of the model's terms.
+    response : Response
+    weights : ndarray of shape (n,)
+        Observation weights, trials included.
+    offset : ndarray of shape (n, K) or None
+    offset_name : str or None
+        Column that the offset came from.
+    extra : mapping
+        Further values per kept row, by role.
+    rows, n_given, index, notes
+        As in the model frame.
+    intercept : bool
+    options, resolved
+        How the fit was asked for.
+    """
+
+    model: Model
+    blocks: tuple[Any, ...]
+    design: Design
+    groups: tuple[TermColumns, ...]
+    term_factor: FloatArray
+    response: Response
+    weights: FloatArray
+    offset: FloatArray | None
+    offset_name: str | None
+    extra: Mapping[str, Any]
+    rows: IntArray
+    n_given: int
+    index: Any
+    notes: tuple[str, ...]
+    intercept: bool
+    options: Options
+    resolved: Resolved
+
+    @property
+    def y(self) -> FloatArray:
+        """Encoded response, (n, K)."""
+        return self.response.y
+
+    def _factor(self) -> FloatArray:
+        """Return the penalty factors of the groups, (G,)."""
+        if not self.resolved.by_column:
+            return self.term_factor
+        expanded = np.ones(len(self.groups))
+        for term, value in zip(self.model.terms, self.term_factor, strict=True):
+            expanded[term.index] = value
+        return expanded
+
+    def coordinates(self, weights: FloatArray) -> Standardised:
+        """Standardise the design under weights that sum to one."""
+        return standardise(
+            self.design,
+            self.groups,
+            weights,
+            mode=self.resolved.standardize,
+            intercept=self.intercept,
+        )
+
+    def problem(self, weights: FloatArray) -> Problem:
+        """Return the problem under weights (n,), on any scale."""
+        normalised = weights / weights.sum()
+        offset = np.zeros_like(self.y) if self.offset is None else self.offset
+        spec = PenaltySpec(
+            self.resolved.penalty,
+            self._factor(),
+            self.options.group_weight is not None,
+            self.resolved.shared,
+        )
+        return build_problem(
+            self.coordinates(normalised),
+            Observed(self.response.family, self.y, normalised, offset),
+            spec,
+            intercept=self.intercept,
+            names={g: term.name for g, term in enumerate(self.groups)},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """What both doors give."""
+
+    model: Model
+    blocks: tuple[Any, ...]
+    response: Any
+    response_name: str
+    extra: dict[str, Any]
+    rows: IntArray
+    n_given: int
+    index: Any
+    notes: tuple[str, ...]
+    intercept: bool
+
+
+def open_door(
+    first: Any,
+    data: Any,
+    options: Options,
+    resolved: Resolved,
+    *,
+    scope: Mapping[str, Any],
+    extra: Mapping[str, Any] | None = None,
+) -> Opened:
+    """Read formula and data, or matrix and response, and check everything that was given.
+
+    Parameters
+    ----------
+    first, data
+        A formula and its data, or X and y.
+    options, resolved
+    scope : mapping
+        The caller's names, for a formula.
+    extra : mapping, optional
+        Further values by role: a column name (formula only) or an array over the rows given.
+
+    Raises
+    ------
+    GrpsparseError
+        Whatever is wrong with the input, by its kind.
+    """
+    given = {"weights": options.weights, "offset": options.offset, **(extra or {})}
+    given = {role: value for role, value in given.items() if value is not None}
+    if isinstance(first, str):
+        frame = _formula_door(first, data, options, resolved, scope, given)
+    else:
+        frame = _matrix_door(first, data, options, resolved, given)
+    response = encode_response(frame.response, family=options.family, name=frame.response_name)
+    n, n_outputs = response.y.shape
+    weights = read_weights(frame.extra.get("weights"), n)
+    response.family.check_response(response.y, weights, name=frame.response_name)
+    if response.weights_factor is not None:
+        weights = weights * response.weights_factor
+    groups = _by_column(frame.model) if resolved.by_column else frame.model.terms
+    offset = options.offset if isinstance(options.offset, str) else None
+    return Opened(
+        frame.model,
+        frame.blocks,
+        assemble(frame.blocks, n_rows=n, centred=frame.intercept, dtype=options.dtype),
+        groups,
+        _penalty_factors(options.penalty_factor, frame.model),
+        response,
+        weights,
+        read_offset(frame.extra.get("offset"), n, n_outputs),
+        offset,
+        {role: frame.extra[role] for role in (extra or {}) if role in frame.extra},
+        frame.rows,
+        frame.n_given,
+        frame.index,
+        (*response.notes, *frame.notes),
+        frame.intercept,
+        options,
+        resolved,
+    )
+
+
+def _formula_door(
+    formula: str,
+    data: Any,
+    options: Options,
+    resolved: Resolved,
+    scope: Mapping[str, Any],
+    given: dict[str, Any],
+) -> _Frame:
+    from grpsparse.formula import build_model
+
+    named = {role: value for role, value in given.items() if isinstance(value, str)}
+    frame = build_model(
+        formula,
+        data,
+        scope=scope,
+        single_columns=resolved.single_columns,
+        extra=named,
+        na_action=options.na_action,
+    )
+    arrays = {
+        role: per_row(value, name=role, rows=frame.rows, n_given=frame.n_given)
+        for role, value in given.items()
+        if role not in named
+    }
+    model = frame.spec if options.intercept else replace(frame.spec, intercept=False)
+    return _Frame(
+        model,
+        frame.blocks,
+        frame.response,
+        frame.response_name,
+        {**frame.extra, **arrays},
+        frame.rows,
+        frame.n_given,
+        frame.index,
+        frame.notes,
+        frame.spec.intercept and options.intercept,
+    )
+
+
+def _matrix_door(
+    X: Any, y: Any, options: Options, resolved: Resolved, given: dict[str, Any]
+) -> _Frame:
+    from grpsparse.design.matrix import matrix_model, read_response
+
+    for role, value in given.items():
+        if isinstance(value, str):
+            raise DataError(
+                f"`{role}` is the name {value!r}, which needs a formula with data; beside a "
+                "matrix give an array."
+            )
+    groups = "column" if resolved.labels is None else resolved.labels
+    frame = matrix_model(X, groups=groups, single_columns=resolved.single_columns)
+    if y is None:
+        raise DataError("a matrix needs a response: `fit(X, y)`; only a formula names its own.")
+    response, name = read_response(y, frame.n)
+    rows = np.arange(frame.n)
+    arrays = {
+        role: per_row(value, name=role, rows=rows, n_given=frame.n) for role, value in given.items()
+    }
+    spec = replace(frame.spec, response=name)
+    return _Frame(
+        spec,
+        frame.blocks,
+        response,
+        name,
+        arrays,
+        rows,
+        frame.n,
+        frame.index,
+        frame.notes,
+        options.intercept,
+    )
+
+
+def _by_column(model: Model) -> tuple[TermColumns, ...]:
+    """Return every column of the design as a group of its own."""
+    return tuple(
+        TermColumns(column, "column", (column,), np.array([position]))
+        for position, column in enumerate(model.columns)
+    )
+
+
+def _penalty_factors(given: Any, model: Model) -> FloatArray:
+    """Return the factor of every term from a number, a dict by term, or an array."""
+    if not isinstance(given, Mapping):
+        return _factor_array(given, len(model.terms))
+    factor = np.ones(len(model.terms))
+    for name, value in given.items():
+        factor[_term_number(name, model)] = _factor(value, name)
+    return factor
+
+
+def _term_number(name: Any, model: Model) -> int:
+    if model.formula is None:
+        from grpsparse.design.matrix import resolve_label
+
+        return resolve_label(name, model)
+    from grpsparse.formula import resolve_term
+
+    return resolve_term(name, model.terms)
+
+
+def _factor(value: Any, name: Any) -> float:
+    ok = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    if not ok or not np.isfinite(value) or value < 0:
+        raise GroupError(f"`penalty_factor` of {name!r} is {value!r}; it is a number of at least 0.")
+    return float(value)
+
+
+def _factor_array(given: Any, n_terms: int) -> FloatArray:
+    try:
+        values = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise GroupError(
+            f"`penalty_factor` is {given!r}; give a number, a dict by term or one number per term."
+        ) from None
+    if values.ndim == 0:
+        return np.full(n_terms, _factor(float(values), "all terms"))
+    if values.shape != (n_terms,):
+        raise GroupError(
+            f"`penalty_factor` has shape {values.shape} for {n_terms} terms; give one number per "
+            "term, in the order of `fit.terms`, or a dict."
+        )
+    for position, value in enumerate(values):
+        _factor(float(value), position)
+    return values

@@ -1,0 +1,164 @@
+"""Cross-validation by replicate weights: a fold is weight zero on its held-out rows.
+
+Every fold refits everything that depends on the weights (standardisation, group weights, null
+fit) and is solved at every lambda of the path on all rows; its held-out rows are then
+predicted. The measure is computed from these out-of-fold predictions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from grpsparse.folds import FoldPlan
+from grpsparse.groups import BoolArray, FloatArray, IntArray
+from grpsparse.measures import FoldScores, Measure, row_losses, rows_as_folds, score_fold
+from grpsparse.path import Grid, Path, fit_path
+from grpsparse.problem import Problem
+from grpsparse.solvers import Solver
+
+__all__ = ["FoldFit", "HeldOut", "cross_validate"]
+
+KEEP_BYTES = 1_000_000_000  # beyond this, out-of-fold predictions of the whole path are not kept
+CHUNK_ENTRIES = 4_000_000  # entries of linear predictors computed at a time
+
+
+@dataclass(frozen=True, slots=True)
+class FoldFit:
+    """What is kept of a fold: enough to predict its held-out rows again.
+
+    Parameters
+    ----------
+    problem : Problem
+    rows : ndarray of int
+        Held-out rows.
+    active : ndarray of int
+        Coordinates that are not zero somewhere on the path.
+    theta : ndarray of shape (L, len(active), K)
+    intercept : ndarray of shape (L, K)
+    converged : ndarray of bool, shape (L,)
+    """
+
+    problem: Problem
+    rows: IntArray
+    active: IntArray
+    theta: FloatArray
+    intercept: FloatArray
+    converged: BoolArray
+
+    @classmethod
+    def of(cls, path: Path, rows: IntArray) -> FoldFit:
+        """Keep the active part of a path."""
+        active = np.flatnonzero(path.theta.any(axis=(0, 2)))
+        theta = np.ascontiguousarray(path.theta[:, active])
+        return cls(path.problem, rows, active, theta, path.intercept, path.converged)
+
+    def means(self, index: IntArray) -> FloatArray:
+        """Return the held-out means (rows, K, len(index)) at some points of the path."""
+        problem = self.problem
+        n, n_outputs = problem.data.y.shape
+        out = np.empty((self.rows.size, n_outputs, index.size))
+        step = max(1, CHUNK_ENTRIES // max(1, n * n_outputs))
+        for start in range(0, index.size, step):
+            chosen = index[start : start + step]
+            eta = self._linear_predictors(chosen)
+            for position in range(chosen.size):
+                held = eta[:, position] + problem.data.offset[self.rows]
+                out[:, :, start + position] = problem.data.family.mean(held)
+        return out
+
+    def _linear_predictors(self, index: IntArray) -> FloatArray:
+        """Return intercept + Z theta of the held-out rows, (rows, len(index), K)."""
+        n_outputs = self.theta.shape[2]
+        theta = self.theta[index].transpose(1, 0, 2).reshape(self.active.size, -1)
+        coordinates = self.problem.coordinates
+        if self.active.size:
+            coef = coordinates.transform[:, self.active] @ theta
+            eta = coordinates.design.linear_predictor(coef)[self.rows]
+            eta -= coordinates.centre[self.active] @ theta
+        else:
+            eta = np.zeros((self.rows.size, index.size * n_outputs))
+        return eta.reshape(self.rows.size, index.size, n_outputs) + self.intercept[index]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Cross-validated scores and predictions.
+
+    Parameters
+    ----------
+    scores : FoldScores
+        For :func:`grpsparse.measures.cv_curve`.
+    fits : tuple of FoldFit
+    whole : ndarray of shape (n, K, L) or None
+        Out-of-fold means of the whole path; None where they would be too large.
+    """
+
+    scores: FoldScores
+    fits: tuple[FoldFit, ...]
+    whole: FloatArray | None
+
+    def means(self, index: IntArray) -> FloatArray:
+        """Return out-of-fold means (n, K, len(index)) at some points of the path."""
+        if self.whole is not None:
+            return self.whole[:, :, index]
+        n, n_outputs = self.fits[0].problem.data.y.shape
+        out = np.full((n, n_outputs, index.size), np.nan)
+        for fit in self.fits:
+            out[fit.rows] = fit.means(index)
+        return out
+
+
+def cross_validate(
+    problem_of: Callable[[FloatArray], Problem],
+    path: Path,
+    plan: FoldPlan,
+    measure: Measure,
+    weights: FloatArray,
+    *,
+    solver: Solver,
+    tol: float,
+    on_point: Callable[[], None] | None = None,
+) -> HeldOut:
+    """Fit every fold at the lambdas of a path and score its held-out rows.
+
+    Parameters
+    ----------
+    problem_of : callable
+        Builds the problem for weights (n,).
+    path : Path
+        The path on all rows.
+    plan : FoldPlan
+    measure : Measure
+    weights : ndarray of shape (n,)
+        Observation weights of all rows.
+    solver, tol, on_point
+        As in :func:`grpsparse.path.fit_path`.
+    """
+    single, notes = rows_as_folds(measure, weights.size, plan.n_folds)
+    grid = Grid(path.lambda_, automatic=False)
+    n, n_outputs = path.problem.data.y.shape
+    every = np.arange(path.lambda_.size)
+    keep = n * n_outputs * every.size * 8 <= KEEP_BYTES
+    whole = np.full((n, n_outputs, every.size), np.nan) if keep else None
+    fits, values, totals = [], [], []
+    for fold, factor in enumerate(plan.replicate_weights()):
+        problem = problem_of(weights * factor)
+        solved = fit_path(problem, grid, solver=solver, tol=tol, on_point=on_point)
+        fit = FoldFit.of(solved, np.flatnonzero(plan.assignment == fold))
+        mean = fit.means(every)
+        if whole is not None:
+            whole[fit.rows] = mean
+        y, held_weights = path.problem.data.y[fit.rows], weights[fit.rows]
+        family = path.problem.data.family
+        if single:
+            values.append(row_losses(measure, family, y, mean))
+            totals.append(held_weights)
+        else:
+            values.append(score_fold(measure, family, y, mean, held_weights)[None])
+            totals.append(np.array([held_weights.sum()]))
+        fits.append(fit)
+    scores = FoldScores(np.concatenate(values), np.concatenate(totals), notes)
+    return HeldOut(scores, tuple(fits), whole)
