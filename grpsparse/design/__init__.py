@@ -1,6 +1,16 @@
-"""Design matrices as operators, and their standardised coordinates."""
+"""Design matrices as operators, their standardised coordinates, and the matrix door."""
 
+from grpsparse.design.matrix import MatrixFrame, MatrixSpec, matrix_model, resolve_label
 from grpsparse.design.standardise import Standardised, standardise
 from grpsparse.design.storage import Design, assemble
 
-__all__ = ["Design", "Standardised", "assemble", "standardise"]
+__all__ = [
+    "Design",
+    "MatrixFrame",
+    "MatrixSpec",
+    "Standardised",
+    "assemble",
+    "matrix_model",
+    "resolve_label",
+    "standardise",
+]

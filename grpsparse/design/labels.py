@@ -1,0 +1,232 @@
+"""Labels: which columns of a matrix are a group, and which group a user means.
+
+A label is any hashable; columns of equal labels are a group, in order of first appearance,
+wherever they stand. The group is called ``str(label)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+
+from grpsparse.errors import GroupError
+from grpsparse.groups import IntArray, TermColumns
+
+__all__ = ["group_columns", "lay_out", "resolve_labels"]
+
+
+def group_columns(
+    groups: Any, names: Sequence[str], *, named: bool, single_columns: bool
+) -> tuple[tuple[Hashable, ...], IntArray] | None:
+    """Read the argument `groups` of the matrix door.
+
+    Parameters
+    ----------
+    groups : str, sequence or mapping
+        ``"auto"`` or ``"column"``; one label per column; or labels by column name.
+    names : sequence of str
+        Names of the columns.
+    named : bool
+        Whether the names are the user's.
+    single_columns : bool
+        Whether the penalty sees single columns, so that there can be no other groups.
+
+    Returns
+    -------
+    labels : tuple
+        The distinct labels in order of first appearance.
+    codes : ndarray of int, shape (p,)
+        Which of them each column has. None for both where each column is a group.
+
+    Raises
+    ------
+    GroupError
+        For labels that do not match the columns, are missing, or read the same.
+    """
+    if isinstance(groups, str):
+        if groups in ("auto", "column"):
+            return None
+        raise GroupError(
+            f"`groups` is {groups!r}, but a matrix has no terms; give 'column', one label per "
+            "column, or use a formula and let terms be groups."
+        )
+    listed = _listed(groups, names, named)
+    if len(listed) != len(names):
+        raise GroupError(
+            f"`groups` has {len(listed)} labels but X has {len(names)} columns; "
+            "give one label per column, or use a formula and let terms be groups."
+        )
+    if single_columns:
+        raise GroupError(
+            "`groups` has labels, but this penalty sees single columns; leave `groups` out, or "
+            "choose a group penalty such as 'group_lasso'."
+        )
+    labels, codes = _coded(listed, names)
+    _check_labels(labels, codes, names)
+    return labels, codes
+
+
+def _listed(groups: Any, names: Sequence[str], named: bool) -> list[Any]:
+    """Return the labels column by column."""
+    if isinstance(groups, Mapping):
+        return _by_name({str(k): v for k, v in groups.items()}, names)
+    if named and hasattr(groups, "index") and hasattr(groups, "to_numpy"):
+        keys = [str(k) for k in groups.index]
+        plain = keys == [str(i) for i in range(len(keys))]
+        if len(set(keys)) == len(keys) and (not plain or set(keys) == set(names)):
+            return _by_name(dict(zip(keys, groups.tolist(), strict=True)), names)
+    if getattr(groups, "ndim", 1) != 1:
+        raise GroupError(
+            f"`groups` has shape {tuple(groups.shape)}; give one label per column, a flat sequence."
+        )
+    for method in ("tolist", "to_list", "to_pylist"):
+        if hasattr(groups, method):
+            return list(getattr(groups, method)())
+    if isinstance(groups, set | frozenset | bytes) or not isinstance(groups, Iterable):
+        raise GroupError(
+            f"`groups` is of type {type(groups).__name__}; give 'column', or a sequence of one "
+            "label per column."
+        )
+    return list(groups)
+
+
+def _by_name(labels: Mapping[str, Any], names: Sequence[str]) -> list[Any]:
+    known = set(names)
+    absent = [name for name in names if name not in labels]
+    unknown = [name for name in labels if name not in known]
+    if absent or unknown:
+        what = "no label for the column" if absent else "a label for the unknown column"
+        raise GroupError(
+            f"`groups` has {what}{'s' * (len(absent or unknown) > 1)} {_shown(absent or unknown)}; "
+            "give every column of X a label, by its name, and no other."
+        )
+    return [labels[name] for name in names]
+
+
+def _coded(listed: list[Any], names: Sequence[str]) -> tuple[tuple[Hashable, ...], IntArray]:
+    seen: dict[Any, int] = {}
+    position = 0
+    codes = np.empty(len(listed), dtype=np.int64)
+    try:
+        for position, label in enumerate(listed):
+            codes[position] = seen.setdefault(_plain(label), len(seen))
+    except TypeError:
+        raise GroupError(
+            f"The label of column {names[position]!r} is {listed[position]!r}, a "
+            f"{type(listed[position]).__name__}, which can't be compared as a label; use text, a "
+            "number or a tuple."
+        ) from None
+    return tuple(seen), codes
+
+
+def _plain(label: Any) -> Any:
+    if isinstance(label, np.generic):
+        return label.item()
+    return tuple(_plain(part) for part in label) if type(label) is tuple else label
+
+
+def _check_labels(labels: Sequence[Hashable], codes: IntArray, names: Sequence[str]) -> None:
+    spelled: dict[str, int] = {}
+    for code, label in enumerate(labels):
+        if _missing(label):
+            first = names[int(np.argmax(codes == code))]
+            raise GroupError(
+                f"The label of column {first!r} in `groups` is missing ({label!r}); give every "
+                "column a label."
+            )
+        other = spelled.setdefault(str(label), code)
+        if other != code:
+            raise GroupError(
+                f"The labels {labels[other]!r} and {label!r} in `groups` both read {str(label)!r}; "
+                "rename one, so that groups can be told apart."
+            )
+
+
+def _missing(label: Hashable) -> bool:
+    if label is None or type(label).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(label, float | complex) and label != label  # noqa: PLR0124
+
+
+def lay_out(
+    names: Sequence[str], labels: Sequence[Hashable] | None, codes: IntArray | None
+) -> tuple[TermColumns, ...]:
+    """Return the groups of a matrix.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names of the columns.
+    labels : sequence, optional
+        Distinct labels; None makes each column a group.
+    codes : ndarray of int, shape (p,), optional
+        Which label each column has.
+    """
+    positions = np.arange(len(names), dtype=np.int64)
+    if labels is None or codes is None:
+        return tuple(
+            TermColumns(name, "column", (name,), positions[i : i + 1])
+            for i, name in enumerate(names)
+        )
+    order = np.argsort(codes, kind="stable").astype(np.int64)
+    ends = np.cumsum(np.bincount(codes, minlength=len(labels))).tolist()
+    starts = [0, *ends]
+    terms = []
+    for label, start, end in zip(labels, starts, ends, strict=False):
+        index = order[start:end]
+        terms.append(TermColumns(str(label), "group", tuple(names[i] for i in index), index))
+    return tuple(terms)
+
+
+def resolve_labels(
+    keys: Iterable[Any], terms: Sequence[TermColumns], labels: Sequence[Hashable] | None
+) -> list[int]:
+    """Return the positions of the groups that a user means.
+
+    Parameters
+    ----------
+    keys : iterable
+        Labels, or the names of groups: ``str(label)``.
+    terms : sequence of TermColumns
+        The groups.
+    labels : sequence, optional
+        Their labels as given; None where each column is a group.
+
+    Raises
+    ------
+    GroupError
+        For a key that is no label (with near matches), or two keys for one group.
+    """
+    by_name = {term.name: position for position, term in enumerate(terms)}
+    by_label = {label: position for position, label in enumerate(labels or ())}
+    found: dict[int, Any] = {}
+    for given in keys:
+        key = _plain(given)
+        position = by_label.get(key, by_name.get(str(key)))
+        if position is None:
+            raise GroupError(f"There is no group {key!r}; {_nearest(str(key), terms)}")
+        if position in found:
+            raise GroupError(
+                f"{found[position]!r} and {key!r} are the same group, {terms[position].name!r}; "
+                "name it once."
+            )
+        found[position] = key
+    return list(found)
+
+
+def _nearest(wanted: str, terms: Sequence[TermColumns]) -> str:
+    owner = next((term for term in terms if wanted in term.columns), None)
+    if owner is not None:
+        return f"{wanted!r} is a column of the group {owner.name!r}."
+    names = [term.name for term in terms]
+    close = get_close_matches(wanted, names, n=3, cutoff=0.6)
+    if close:
+        return "did you mean " + " or ".join(map(repr, close)) + "?"
+    return f"the groups are {_shown(names)}."
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(repr(name) for name in names[:8]) + (", ..." if len(names) > 8 else "")
