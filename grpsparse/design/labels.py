@@ -107,19 +107,19 @@ def _by_name(labels: Mapping[str, Any], names: Sequence[str]) -> list[Any]:
 
 
 def _coded(listed: list[Any], names: Sequence[str]) -> tuple[tuple[Hashable, ...], IntArray]:
+    kinds = set(map(type, listed))
+    if any(kind is tuple or issubclass(kind, np.generic) for kind in kinds):
+        listed = [_plain(label) for label in listed]
     seen: dict[Any, int] = {}
-    position = 0
-    codes = np.empty(len(listed), dtype=np.int64)
     try:
-        for position, label in enumerate(listed):
-            codes[position] = seen.setdefault(_plain(label), len(seen))
+        codes = [seen.setdefault(label, len(seen)) for label in listed]
     except TypeError:
+        position, label = next((i, v) for i, v in enumerate(listed) if not _hashable(v))
         raise GroupError(
-            f"The label of column {names[position]!r} is {listed[position]!r}, a "
-            f"{type(listed[position]).__name__}, which can't be compared as a label; use text, a "
-            "number or a tuple."
+            f"The label of column {names[position]!r} is {label!r}, which can't be compared as a "
+            f"label (type {type(label).__name__}); use text, a number or a tuple."
         ) from None
-    return tuple(seen), codes
+    return tuple(seen), np.array(codes, dtype=np.int64)
 
 
 def _plain(label: Any) -> Any:
@@ -128,24 +128,37 @@ def _plain(label: Any) -> Any:
     return tuple(_plain(part) for part in label) if type(label) is tuple else label
 
 
+def _hashable(label: Any) -> bool:
+    try:
+        hash(label)
+    except TypeError:
+        return False
+    return True
+
+
 def _check_labels(labels: Sequence[Hashable], codes: IntArray, names: Sequence[str]) -> None:
-    spelled: dict[str, int] = {}
-    for code, label in enumerate(labels):
-        if _missing(label):
-            first = names[int(np.argmax(codes == code))]
+    for code in [i for i, label in enumerate(labels) if _missing(label)]:
+        first = names[int(np.argmax(codes == code))]
+        raise GroupError(
+            f"The label of column {first!r} in `groups` is missing ({labels[code]!r}); give every "
+            "column a label."
+        )
+    texts = list(map(str, labels))
+    if len(set(texts)) == len(texts):
+        return
+    spelled: dict[str, Hashable] = {}
+    for text, label in zip(texts, labels, strict=True):
+        if text in spelled:
             raise GroupError(
-                f"The label of column {first!r} in `groups` is missing ({label!r}); give every "
-                "column a label."
-            )
-        other = spelled.setdefault(str(label), code)
-        if other != code:
-            raise GroupError(
-                f"The labels {labels[other]!r} and {label!r} in `groups` both read {str(label)!r}; "
+                f"The labels {spelled[text]!r} and {label!r} in `groups` both read {text!r}; "
                 "rename one, so that groups can be told apart."
             )
+        spelled[text] = label
 
 
 def _missing(label: Hashable) -> bool:
+    if isinstance(label, str | int):
+        return False
     if label is None or type(label).__name__ in ("NAType", "NaTType"):
         return True
     return isinstance(label, float | complex) and label != label  # noqa: PLR0124
@@ -172,13 +185,12 @@ def lay_out(
             for i, name in enumerate(names)
         )
     order = np.argsort(codes, kind="stable").astype(np.int64)
+    sorted_names = tuple(names[i] for i in order.tolist())
     ends = np.cumsum(np.bincount(codes, minlength=len(labels))).tolist()
-    starts = [0, *ends]
-    terms = []
-    for label, start, end in zip(labels, starts, ends, strict=False):
-        index = order[start:end]
-        terms.append(TermColumns(str(label), "group", tuple(names[i] for i in index), index))
-    return tuple(terms)
+    return tuple(
+        TermColumns(str(label), "group", sorted_names[start:end], order[start:end])
+        for label, start, end in zip(labels, [0, *ends[:-1]], ends, strict=True)
+    )
 
 
 def resolve_labels(

@@ -217,7 +217,7 @@ def _from_array(X: Any, what: str) -> FloatArray:
     _check_dimensions(array.ndim, array.shape, what)
     _check_kind(array.dtype, what, array)
     if np.ma.isMA(array):
-        return np.asarray(array.astype(np.float64).filled(np.nan))
+        array = np.ma.filled(array.astype(np.float64), np.nan)
     with np.errstate(over="ignore"):
         return np.array(array, dtype=np.float64, copy=True)
 
