@@ -22,10 +22,11 @@ from grpsparse.design.reading import (
     read_matrix,
     require_finite,
 )
+from grpsparse.design.response import read_response
 from grpsparse.errors import DataError, OptionError
 from grpsparse.groups import BoolArray, FloatArray, IntArray, TermColumns
 
-__all__ = ["MatrixFrame", "MatrixSpec", "matrix_model", "resolve_label"]
+__all__ = ["MatrixFrame", "MatrixSpec", "matrix_model", "read_response", "resolve_label"]
 
 _FORMAT = 1
 

@@ -16,7 +16,15 @@ import numpy as np
 from grpsparse.errors import BackendError, DataError
 from grpsparse.groups import BoolArray, FloatArray, IntArray
 
-__all__ = ["Numbers", "Select", "blank_missing", "read_column", "read_matrix", "require_finite"]
+__all__ = [
+    "Numbers",
+    "Select",
+    "blank_missing",
+    "read_column",
+    "read_matrix",
+    "refuse_device",
+    "require_finite",
+]
 
 Select: TypeAlias = Callable[[tuple[str, ...]], IntArray | None]
 """From the names of a frame's columns to the positions wanted; None takes all as they are."""
@@ -62,7 +70,7 @@ def read_matrix(X: Any, *, what: str = "X", select: Select | None = None) -> Num
     """
     import pandas as pd
 
-    _refuse_device(X, what)
+    refuse_device(X, what)
     if isinstance(X, pd.DataFrame):
         return _from_pandas(X, what, select)
     frame = _narwhals(X, what)
@@ -102,7 +110,8 @@ def read_column(data: Any, name: str, *, what: str = "new") -> FloatArray:
     return column
 
 
-def _refuse_device(X: Any, what: str) -> None:
+def refuse_device(X: Any, what: str) -> None:
+    """Raise a BackendError for an array on a device."""
     if type(X).__module__.partition(".")[0] in ("cupy", "cupyx"):
         raise BackendError(
             f"`{what}` is a CuPy array, but the cupy backend is not part of this version; pass "
@@ -117,6 +126,7 @@ def _from_pandas(X: Any, what: str, select: Select | None) -> Numbers:
     places = select(names) if select else None
     if places is not None:
         X, names = X.iloc[:, places], tuple(names[i] for i in places)
+    X = _convert_objects(X)
     dtypes = X.dtypes.to_numpy()
     refused = {kind for kind in set(dtypes) if not _is_real(kind)}
     if refused:
@@ -132,7 +142,27 @@ def _is_real(dtype: Any) -> bool:
     import pandas as pd
 
     kinds = pd.api.types
-    return bool(kinds.is_numeric_dtype(dtype) and not kinds.is_complex_dtype(dtype))
+    real = kinds.is_numeric_dtype(dtype) or kinds.is_bool_dtype(dtype)
+    return bool(real and not kinds.is_complex_dtype(dtype))
+
+
+_REAL = ("boolean", "decimal", "empty", "floating", "integer", "mixed-integer-float")
+
+
+def _convert_objects(X: Any) -> Any:
+    """Return a pandas frame whose object columns of plain numbers or None are numbers."""
+    import pandas as pd
+
+    places = np.flatnonzero(X.dtypes.to_numpy() == np.dtype(object))
+    columns = {i: X.iloc[:, i] for i in places.tolist()}
+    real = {i: c for i, c in columns.items() if pd.api.types.infer_dtype(c, skipna=True) in _REAL}
+    if not real:
+        return X
+    parts = [
+        real[i].where(real[i].notna(), np.nan).astype(np.float64) if i in real else X.iloc[:, i]
+        for i in range(X.shape[1])
+    ]
+    return pd.concat(parts, axis=1)
 
 
 def _narwhals(X: Any, what: str) -> Any:
@@ -166,11 +196,17 @@ def _from_frame(frame: Any, what: str, select: Select | None) -> Numbers:
     refused = [
         (name, dtype)
         for name, dtype in zip(names, dtypes, strict=True)
-        if not (dtype.is_numeric() or dtype == nw.Boolean)
+        if not (dtype.is_numeric() or dtype in (nw.Boolean, nw.Unknown))
+    ]
+    n = len(frame)
+    # A column of nulls only has no type yet: it is missing throughout.
+    refused += [
+        (name, dtype)
+        for place, (name, dtype) in enumerate(zip(names, dtypes, strict=True))
+        if dtype == nw.Unknown and frame[:, place].null_count() < n
     ]
     if refused:
         _refuse_columns(refused, what)
-    n = len(frame)
     if not names:
         return Numbers(np.empty((n, 0)), names, pd.RangeIndex(n))
     values = np.array(frame.select(nw.all().cast(nw.Float64)).to_numpy(), dtype=np.float64)
@@ -253,7 +289,8 @@ def _first_that_is_no_number(array: Any) -> str:
         try:
             float(value)
         except (TypeError, ValueError):
-            return f" ({value!r} in row {row}, column {column}, counting from 0)"
+            plain = value.item() if isinstance(value, np.generic) else value
+            return f" ({plain!r} in row {row}, column {column}, counting from 0)"
     return f" that read as numbers (.astype(float) converts dtype {array.dtype})"
 
 
