@@ -14,14 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from grpsparse.design.finite import blank_missing, require_finite
 from grpsparse.design.labels import group_columns, lay_out, resolve_labels
-from grpsparse.design.reading import (
-    Numbers,
-    blank_missing,
-    read_column,
-    read_matrix,
-    require_finite,
-)
+from grpsparse.design.reading import Numbers, read_column, read_matrix
 from grpsparse.design.response import read_response
 from grpsparse.errors import DataError, OptionError
 from grpsparse.groups import BoolArray, FloatArray, IntArray, TermColumns
