@@ -9,7 +9,7 @@ import numpy as np
 
 from grpsparse.api.door import Opened
 from grpsparse.errors import ConvergenceWarning
-from grpsparse.groups import FloatArray
+from grpsparse.groups import BoolArray, FloatArray
 from grpsparse.path import Path
 from grpsparse.problem import Problem
 from grpsparse.results import PathFit, Settings, Training
@@ -20,7 +20,7 @@ __all__ = ["path_fit", "raw_coefficients", "warn_unconverged"]
 def path_fit(opened: Opened, path: Path, weights: FloatArray, call: str) -> PathFit:
     """Return the result of one path."""
     problem = path.problem
-    theta = np.stack([canonical(problem, *at) for at in zip(path.theta, path.lambda_, strict=True)])
+    theta = canonical(problem, path.theta, path.lambda_)
     coef, intercept = raw_coefficients(problem, theta, path.intercept)
     norms = np.stack([problem.blocks.norms(point) for point in theta])
     saturated = problem.data.mean(problem.data.family.saturated_loss(problem.data.y))
@@ -44,7 +44,7 @@ def path_fit(opened: Opened, path: Path, weights: FloatArray, call: str) -> Path
         converged=path.converged,
         n_iter=path.n_iter,
         deviance=np.maximum(total * (path.loss - saturated), 0.0),
-        null_deviance=total * (problem.null.loss - saturated),
+        null_deviance=total * (problem.null_loss - saturated),
     )
 
 
@@ -69,8 +69,8 @@ def raw_coefficients(
     return own, intercept
 
 
-def canonical(problem: Problem, theta: FloatArray, lambda_: float) -> FloatArray:
-    """Return theta (q, K) with what neither loss nor penalty sees set to zero.
+def canonical(problem: Problem, theta: FloatArray, lambdas: FloatArray) -> FloatArray:
+    """Return theta (L, q, K) with what neither loss nor penalty sees set to zero.
 
     That is the redundant direction of a factor's frame, and for the softmax the mean over
     classes of groups that are unpenalised or in the flat zone of a nonconvex penalty.
@@ -78,18 +78,32 @@ def canonical(problem: Problem, theta: FloatArray, lambda_: float) -> FloatArray
     theta = problem.coordinates.canonical(theta)
     if problem.data.family.hessian != "softmax":
         return theta
-    centred = theta - theta.mean(axis=1, keepdims=True)
-    level = lambda_ * problem.blocks.weight
-    free = ~problem.blocks.penalised
-    if not problem.penalty.convex:
-        flat = [
-            problem.penalty.radial_derivative(norms, level) == 0
-            for point in (theta, centred)
-            for norms in problem.blocks.norms(point).T
+    centred = theta - theta.mean(axis=2, keepdims=True)
+    sizes = np.diff(problem.blocks.starts)
+    free = np.stack(
+        [
+            _free_shift(problem, point, middle, float(at))
+            for point, middle, at in zip(theta, centred, lambdas, strict=True)
         ]
-        free = free | np.logical_and.reduce(flat)
-    rows = np.repeat(free, np.diff(problem.blocks.starts))
-    return np.where(rows[:, None], centred, theta)
+    )
+    return np.where(np.repeat(free, sizes, axis=1)[:, :, None], centred, theta)
+
+
+def _free_shift(
+    problem: Problem, theta: FloatArray, centred: FloatArray, lambda_: float
+) -> BoolArray:
+    """Return the groups whose class mean neither loss nor penalty sees, (G,)."""
+    blocks, penalty = problem.blocks, problem.penalty
+    free = ~blocks.penalised
+    if penalty.convex:
+        return free
+    level = lambda_ * blocks.weight
+    flat = [
+        penalty.radial_derivative(norms, level) == 0
+        for point in (theta, centred)
+        for norms in blocks.norms(point).T
+    ]
+    return np.asarray(free | np.logical_and.reduce(flat))
 
 
 def _training(opened: Opened, weights: FloatArray) -> Training:

@@ -88,16 +88,15 @@ class Standardised:
         return self.design.linear_predictor(coef) - self.centre[active] @ theta[active]
 
     def canonical(self, theta: FloatArray) -> FloatArray:
-        """Return theta (q, K) without what its redundant directions hold by rounding."""
-        out = theta
+        """Return theta (L, q, K) without what its redundant directions hold by rounding."""
+        if not self.frame.any():
+            return theta
+        out = theta.copy()
         for g in np.flatnonzero(self.frame):
             rows = slice(self.starts[g], self.starts[g + 1])
-            part = theta[rows]
-            if not part.any():
-                continue
             root = 1.0 / np.asarray(self.own[:, rows].max(axis=0).todense()).ravel()
-            out = theta.copy() if out is theta else out
-            out[rows] = part - np.outer(root, root @ part) / (root @ root)
+            along = np.einsum("q,lqk->lk", root, theta[:, rows]) / (root @ root)
+            out[:, rows] -= root[:, None] * along[:, None, :]
         return out
 
     def working_rows(self, coordinates: IntArray) -> FloatArray:

@@ -3,8 +3,9 @@
 Convex problems: the duality gap. theta = y - mu is made orthogonal to intercept and
 unpenalised columns, U'W theta = 0, then scaled into the dual unit ball of the penalty;
 D(theta) = -sum_i w_i phi_i*(-theta_i) - p*(Z'W theta). Because theta is orthogonal to U, the
-offset in phi* may be replaced by the null fit's linear predictor, which saves digits. The gap
-is reported over f(null) - f(saturated), so units of y and X drop out.
+offset in phi* may be replaced by the null fit's linear predictor, which saves digits. Projecting can push a fitted mean of nearly
+0 or 1 out of its range; a mixture with the null fit's residual, which is orthogonal to U too,
+brings it back. The gap is reported over f(null) - f(saturated), so units of y and X drop out.
 
 Nonconvex problems: directional stationarity. The largest violation over blocks, each over its
 weight, unpenalised directions on their orthonormal basis, over lambda_max.
@@ -12,6 +13,7 @@ weight, unpenalised directions on their orthonormal basis, over lambda_max.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
 
@@ -19,11 +21,13 @@ import numpy as np
 
 from grpsparse.groups import FloatArray
 from grpsparse.penalties import ConvexPenalty
+from grpsparse.problem.null import Basis, unpenalised_basis
 from grpsparse.problem.problem import Problem, State
 
 __all__ = ["Certificate", "certify"]
 
-MIXTURES = (0.0, *(10.0**power for power in range(-16, -2)))
+SMALLEST_MIXTURE = 1e-16
+LARGEST_MIXTURE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,41 +56,48 @@ def certify(problem: Problem, state: State, lambda_: float) -> Certificate:
 def _duality_gap(problem: Problem, state: State, lambda_: float) -> Certificate:
     data, blocks = problem.data, problem.blocks
     penalty = cast(ConvexPenalty, problem.penalty)
-    dual = _dual_point(problem, state)
-    correlation = problem.coordinates.correlate(data.weights[:, None] * dual)
+    basis = _basis(problem, lambda_)
     level, single = lambda_ * blocks.weight, lambda_ * blocks.penalised.astype(np.float64)
-    views = blocks.views(correlation)
-    scale = min(
-        (penalty.dual_scale(view, blocks, level, single) for view in views), default=1.0
-    )
-    conjugate = data.family.conjugate(data.y, scale * dual, problem.start.eta)
-    dual_value = -data.mean(conjugate) - sum(
-        penalty.conjugate(scale * view, blocks, level, single) for view in views
-    )
-    gap = (problem.objective(state, lambda_) - dual_value) / problem.scale
-    return Certificate(gap, correlation)
-
-
-def _dual_point(problem: Problem, state: State) -> FloatArray:
-    """Return y - mu made orthogonal to U, and moved inside the domain of phi*.
-
-    Projecting can push a fitted mean of nearly 0 or 1 out of its range; a mixture with the
-    null fit's residual, which is orthogonal to U too, brings it back.
-    """
-    data = problem.data
-    dual = problem.basis.project_out(data.residual(state.eta), data.weights)
+    primal = problem.objective(state, lambda_)
+    residual = data.residual(state.eta)
+    dual = basis.project_out(residual, data.weights)
     inner = None
-    for mixture in MIXTURES:
+    for mixture in _mixtures(residual, dual):
         point = dual
         if mixture > 0:
             if inner is None:
-                inner = data.residual(problem.start.eta)
-                inner = problem.basis.project_out(inner, data.weights)
+                inner = basis.project_out(data.residual(problem.start.eta), data.weights)
             point = (1.0 - mixture) * dual + mixture * inner
-        conjugate = data.family.conjugate(data.y, point, problem.start.eta)
-        if np.isfinite(conjugate[data.weights > 0]).all():
-            return point
-    return dual
+        correlation = problem.coordinates.correlate(data.weights[:, None] * point)
+        views = blocks.views(correlation)
+        scale = min(
+            (penalty.dual_scale(view, blocks, level, single) for view in views), default=1.0
+        )
+        conjugate = data.mean(data.family.conjugate(data.y, scale * point, problem.start.eta))
+        if np.isfinite(conjugate):
+            break
+    value = -conjugate - sum(
+        penalty.conjugate(scale * view, blocks, level, single) for view in views
+    )
+    return Certificate((primal - value) / problem.scale, correlation)
+
+
+def _mixtures(residual: FloatArray, dual: FloatArray) -> Iterator[float]:
+    """Yield shares of the null residual to try: none, then from the size of the projection up."""
+    yield 0.0
+    share = max(float(np.abs(dual - residual).max(initial=0.0)), SMALLEST_MIXTURE)
+    while share < LARGEST_MIXTURE:
+        yield share
+        share *= 10.0
+
+
+def _basis(problem: Problem, lambda_: float) -> Basis:
+    """Return the directions without penalty: all of them at lambda 0."""
+    if lambda_ > 0:
+        return problem.basis
+    every = np.arange(problem.coordinates.size)
+    rows = problem.coordinates.working_rows(every).astype(np.float64)
+    return unpenalised_basis(rows, problem.data.weights, intercept=problem.intercept)
 
 
 def _stationarity(problem: Problem, state: State, lambda_: float) -> Certificate:
@@ -107,6 +118,7 @@ def _stationarity(problem: Problem, state: State, lambda_: float) -> Certificate
         left = blocks.norms(balance)[:, 0]
         violation[:, v] = np.where(norms[:, v] > 0, left, violation[:, v])
     relative = violation[blocks.penalised] / blocks.weight[blocks.penalised, None]
-    free = problem.basis.rows @ residual
+    free = _basis(problem, lambda_).rows @ residual
     worst = max(float(relative.max(initial=0.0)), float(np.abs(free).max(initial=0.0)))
-    return Certificate(worst / max(problem.lambda_max, 1e-300), correlation)
+    value = worst / max(problem.lambda_max, 1e-300)
+    return Certificate(value, correlation)

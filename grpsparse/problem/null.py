@@ -77,7 +77,7 @@ def fit_null(data: Observed, basis: Basis, *, what: str) -> SmoothFit:
 
 def _finite(data: Observed, basis: Basis, fit: SmoothFit) -> bool:
     """Tell a finite minimiser from a run to infinity by the curvature left there."""
-    hessian = loss_hessian(data, basis.rows, fit.eta)
+    hessian = loss_hessian(data, basis.rows, fit.eta, data.residual(fit.eta))
     values = np.linalg.eigvalsh(hessian)
     if data.family.hessian == "softmax":
         values = values[basis.rows.shape[0] :]  # adding a constant to all classes is free

@@ -57,6 +57,7 @@ class State:
     theta: FloatArray  # (q, K)
     intercept: FloatArray  # (K,)
     eta: FloatArray  # (n, K), offset included
+    loss: float  # weighted mean loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class Problem:
     blocks: Blocks
     intercept: bool
     basis: Basis
-    null: SmoothFit
+    null_loss: float
     start: State
     scale: float
     lambda_max: float
@@ -82,16 +83,12 @@ class Problem:
     def objective(self, state: State, lambda_: float) -> float:
         """Return loss plus penalty."""
         penalty = self.blocks.value(self.penalty, state.theta, lambda_)
-        return self.data.loss(state.eta) + penalty
+        return state.loss + penalty
 
     def correlation(self, state: State) -> FloatArray:
         """Return Z'W(y - mu), (q, K): minus the gradient of the loss."""
         residual = self.data.residual(state.eta)
         return self.coordinates.correlate(self.data.weights[:, None] * residual)
-
-    def linear_predictor(self, theta: FloatArray, intercept: FloatArray) -> FloatArray:
-        """Return offset + b0 + Z theta, (n, K)."""
-        return self.data.offset + intercept + self.coordinates.linear_predictor(theta)
 
 
 def build_problem(
@@ -128,7 +125,8 @@ def build_problem(
         np.empty((0, data.y.shape[0])), data.weights, intercept=intercept
     )
     null = fit_null(data, only_intercept, what="the intercept")
-    scale = _scale(data, null)
+    null_loss = data.loss(null.eta)
+    scale = _scale(data, null_loss)
     if where.size:
         rows = coordinates.working_rows(where).astype(np.float64)
         basis = unpenalised_basis(rows, data.weights, intercept=intercept)
@@ -136,7 +134,7 @@ def build_problem(
         fit = fit_null(data, basis, what=f"the unpenalised terms ({label})")
     else:
         basis, fit = only_intercept, null
-    start = _as_state(fit, basis, where, coordinates.size, intercept=intercept)
+    start = _as_state(data, fit, basis, where, coordinates.size, intercept=intercept)
     penalty = spec.penalty.rescaled(_curvature_scale(data, fit))
     residual = data.weights[:, None] * data.residual(start.eta)
     correlation = coordinates.correlate(residual)
@@ -148,7 +146,7 @@ def build_problem(
         default=0.0,
     )
     return Problem(
-        coordinates, data, penalty, blocks, intercept, basis, null, start, scale, lambda_max
+        coordinates, data, penalty, blocks, intercept, basis, null_loss, start, scale, lambda_max
     )
 
 
@@ -167,10 +165,10 @@ def _coordinates_of(starts: IntArray, groups: IntArray) -> IntArray:
     return np.concatenate([np.empty(0, np.int64), *runs])
 
 
-def _scale(data: Observed, null: SmoothFit) -> float:
+def _scale(data: Observed, null_loss: float) -> float:
     saturated = float(data.weights @ data.family.saturated_loss(data.y))
-    scale = null.loss - saturated
-    if scale <= EXPLAINED * max(abs(null.loss), abs(saturated), 1e-300):
+    scale = null_loss - saturated
+    if scale <= EXPLAINED * max(abs(null_loss), abs(saturated), 1e-300):
         raise ResponseError(
             "the model without terms already fits the response exactly, so there is nothing "
             "to explain; check the response, the weights and the offset."
@@ -185,7 +183,7 @@ def _curvature_scale(data: Observed, fit: SmoothFit) -> float:
 
 
 def _as_state(
-    fit: SmoothFit, basis: Basis, where: IntArray, size: int, *, intercept: bool
+    data: Observed, fit: SmoothFit, basis: Basis, where: IntArray, size: int, *, intercept: bool
 ) -> State:
     coefficients = basis.back @ fit.theta
     top = 1 if intercept else 0
@@ -193,4 +191,4 @@ def _as_state(
     theta = np.zeros((size, n_outputs))
     theta[where] = coefficients[top:]
     constant = coefficients[0] if intercept else np.zeros(n_outputs)
-    return State(theta, constant, fit.eta)
+    return State(theta, constant, fit.eta, data.loss(fit.eta))

@@ -8,30 +8,41 @@ intercept and the coordinates, class after class; the Hessian is exact.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.linalg.lapack import dposv
 
 from grpsparse.families import Family
-from grpsparse.groups import BoolArray, FloatArray
+from grpsparse.groups import BoolArray, FloatArray, IntArray
 
 __all__ = ["Curved", "Observed", "SmoothFit", "newton"]
 
 NEGLIGIBLE = 1e-16  # Newton decrement, over the objective's size, that counts as converged
 ROUNDING = 1e-31  # and the one at which further steps are noise
+QUADRATIC = 1e-11  # decrement below which whole steps are taken without looking
 RIDGE = 1e-11  # of the mean diagonal: keeps directions of no curvature out of the step
 SADDLE_FLOOR = 1e-8  # of the largest: smaller absolute eigenvalues are raised to this
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """The data of a loss: family, response, weights summing to one, and offset."""
+    """The data of a loss: family, response, weights summing to one, and offset.
+
+    Arrays (n, K) are stored class by class: sums over a few classes then run over rows.
+    """
 
     family: Family
     y: FloatArray
     weights: FloatArray
     offset: FloatArray
+    all_count: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "y", np.asfortranarray(self.y))
+        object.__setattr__(self, "offset", np.asfortranarray(self.offset))
+        object.__setattr__(self, "all_count", bool((self.weights > 0).all()))
 
     def loss(self, eta: FloatArray) -> float:
         """Return the weighted mean loss."""
@@ -39,9 +50,9 @@ class Observed:
 
     def mean(self, values: FloatArray) -> float:
         """Return the weighted mean of one value per row; rows of weight zero don't speak."""
-        present = self.weights > 0
-        if present.all():
+        if self.all_count:
             return float(self.weights @ values)
+        present = self.weights > 0
         return float(self.weights[present] @ values[present])
 
     def residual(self, eta: FloatArray) -> FloatArray:
@@ -54,10 +65,9 @@ class Curved:
     """A smooth penalty around a point: value, gradient and Hessian in theta's free entries.
 
     `hessian` maps theta (m, K) to the diagonal (m, K) and low-rank factors: (m, K, B) unit
-    blocks with their B coefficients. `height` is m.
+    blocks with their B coefficients.
     """
 
-    height: int
     value: Callable[[FloatArray], float]
     gradient: Callable[[FloatArray], FloatArray]
     hessian: Callable[[FloatArray], tuple[FloatArray, FloatArray, FloatArray]]
@@ -70,7 +80,6 @@ class SmoothFit:
     theta: FloatArray
     intercept: FloatArray
     eta: FloatArray
-    loss: float
     converged: bool
     n_steps: int
 
@@ -85,6 +94,8 @@ def newton(
     free: BoolArray | None = None,
     max_steps: int = 100,
     scale: float | None = None,
+    enough: float = ROUNDING,
+    loss: float | None = None,
 ) -> SmoothFit:
     """Minimise loss + smooth penalty over the intercept and the free coordinates.
 
@@ -103,6 +114,10 @@ def newton(
     scale : float, optional
         Size of the objective that "rounding level" refers to; by default its value at the
         starting point.
+    enough : float
+        Newton decrement, over `scale`, at which to stop; at least rounding level.
+    loss : float, optional
+        Mean loss at the starting point, where it is known.
 
     Returns
     -------
@@ -110,145 +125,158 @@ def newton(
         ``converged`` is False where no step lowers the objective any more before the
         Newton decrement is at rounding level, or the Hessian is not positive definite.
     """
-    design, mask = _with_intercept(rows, theta, intercept, free)
+    system = _System.of(data, rows, intercept, penalty, free, theta.shape)
     point = np.concatenate([intercept[None, :], theta]) if intercept.size else theta.copy()
-    eta = data.offset + design.T @ point
-    top = 1 if intercept.size else 0
-    value, loss = _objective(data, penalty, point, eta)
+    eta = system.linear_predictor(point)
+    value = system.objective(point, eta, loss)
     unit = max(abs(value) if scale is None else scale, 1e-300)
     converged, steps, previous = False, 0, np.inf
     while steps < max_steps:
-        gradient = -(design @ (data.weights[:, None] * data.residual(eta)))
-        if penalty is not None:
-            gradient[top:] += penalty.gradient(point[top:])
-        direction = _direction(data, design, eta, gradient, mask, penalty, point[top:], top)
-        if direction is None:
-            break
-        decrement = -float(np.sum(gradient * direction))
-        converged = decrement <= NEGLIGIBLE * unit
-        stalled = decrement > 0.1 * previous and converged
-        if decrement <= ROUNDING * unit or stalled or not np.isfinite(decrement):
-            break
-        found = _search(data, penalty, design, point, direction, value, decrement, unit)
-        steps += 1
+        found = system.direction(point, eta)
         if found is None:
             break
+        direction, decrement = found
+        converged = decrement <= NEGLIGIBLE * unit
+        stalled = decrement > 0.1 * previous and converged
+        if decrement <= enough * unit or stalled or not np.isfinite(decrement):
+            break
+        steps += 1
+        if decrement <= QUADRATIC * unit:  # the objective could not tell such a step from noise
+            point = point + direction
+            eta = system.linear_predictor(point)
+            converged = True
+        else:
+            moved = system.search(point, direction, value, decrement)
+            if moved is None:
+                break
+            point, eta, value = moved
+        if (decrement / unit) ** 2 <= 0.1 * enough:  # what the next decrement would be
+            break
         previous = decrement
-        point, eta, value, loss = found
-    return SmoothFit(point[top:], point[:top].reshape(-1), eta, loss, converged, steps)
+    top = system.top
+    return SmoothFit(point[top:], point[:top].reshape(-1), eta, converged, steps)
 
 
-def _with_intercept(
-    rows: FloatArray, theta: FloatArray, intercept: FloatArray, free: BoolArray | None
-) -> tuple[FloatArray, BoolArray]:
-    mask = np.ones(theta.shape, dtype=bool) if free is None else free
-    if not intercept.size:
-        return rows, mask
-    ones = np.ones((1, rows.shape[1]))
-    return np.concatenate([ones, rows]), np.concatenate([np.ones((1, theta.shape[1]), bool), mask])
+@dataclass(frozen=True, slots=True)
+class _System:
+    """The Newton system: columns with the intercept on top, and what is free to move."""
 
+    data: Observed
+    design: FloatArray  # (top + m, n)
+    mask: BoolArray  # (top + m, K)
+    penalty: Curved | None
+    top: int
 
-def _objective(
-    data: Observed, penalty: Curved | None, point: FloatArray, eta: FloatArray
-) -> tuple[float, float]:
-    loss = data.loss(eta)
-    return (loss if penalty is None else loss + penalty.value(point[-penalty.height :])), loss
+    @classmethod
+    def of(
+        cls,
+        data: Observed,
+        rows: FloatArray,
+        intercept: FloatArray,
+        penalty: Curved | None,
+        free: BoolArray | None,
+        shape: tuple[int, int],
+    ) -> _System:
+        """Put the intercept's constant above the rows."""
+        mask = np.ones(shape, dtype=bool) if free is None else free
+        if not intercept.size:
+            return cls(data, rows, mask, penalty, 0)
+        design = np.concatenate([np.ones((1, rows.shape[1])), rows])
+        mask = np.concatenate([np.ones((1, shape[1]), dtype=bool), mask])
+        return cls(data, design, mask, penalty, 1)
 
+    def linear_predictor(self, point: FloatArray) -> FloatArray:
+        """Return offset + columns times the point, (n, K) class by class."""
+        return self.data.offset + (point.T @ self.design).T
 
-def _search(
-    data: Observed,
-    penalty: Curved | None,
-    design: FloatArray,
-    point: FloatArray,
-    direction: FloatArray,
-    value: float,
-    decrement: float,
-    unit: float,
-) -> tuple[FloatArray, FloatArray, float, float] | None:
-    """Halve the step until the objective falls enough; None where rounding forbids it."""
-    size = 1.0
-    slack = 4e-16 * (abs(value) + unit) if decrement < 1e-9 * unit else 0.0
-    for _ in range(40):
-        trial = point + size * direction
-        eta = data.offset + design.T @ trial
-        new, loss = _objective(data, penalty, trial, eta)
-        if new <= value - 1e-4 * size * decrement + slack:
-            return trial, eta, new, loss
-        size *= 0.5
-    return None
+    def objective(self, point: FloatArray, eta: FloatArray, loss: float | None = None) -> float:
+        """Return loss plus penalty."""
+        loss = self.data.loss(eta) if loss is None else loss
+        return loss if self.penalty is None else loss + self.penalty.value(point[self.top :])
 
+    def direction(self, point: FloatArray, eta: FloatArray) -> tuple[FloatArray, float] | None:
+        """Return the Newton direction and its decrement, None where there is none."""
+        residual = self.data.residual(eta)
+        gradient = -(self.design @ (self.data.weights[:, None] * residual))
+        hessian = loss_hessian(self.data, self.design, eta, residual)
+        if self.penalty is not None:
+            gradient[self.top :] += self.penalty.gradient(point[self.top :])
+            _add_penalty(hessian, self.penalty, point[self.top :], self.top)
+        target = -gradient.T.ravel()
+        flat = np.zeros(target.size)
+        keep = slice(None) if self.mask.all() else np.flatnonzero(self.mask.T.ravel())
+        part = hessian if isinstance(keep, slice) else hessian[np.ix_(keep, keep)]
+        solution = _solve(part, target[keep])
+        if solution is None:
+            return None
+        flat[keep] = solution
+        return flat.reshape(gradient.shape[::-1]).T, float(flat @ target)
 
-def loss_hessian(data: Observed, design: FloatArray, eta: FloatArray) -> FloatArray:
-    """Return the Hessian of the mean loss, (K m, K m), classes outermost."""
-    curvature = data.family.curvature(eta)
-    n_classes = eta.shape[1]
-    m = design.shape[0]
-    out = np.zeros((n_classes * m, n_classes * m))
-    softmax = data.family.hessian == "softmax"
-    for k in range(n_classes):
-        for other in range(k + 1):
-            if softmax:
-                row = curvature[:, k] * ((k == other) - curvature[:, other])
-            elif k == other:
-                row = curvature[:, k]
-            else:
-                continue
-            block = (design * (data.weights * row)) @ design.T
-            out[k * m : (k + 1) * m, other * m : (other + 1) * m] = block
-            out[other * m : (other + 1) * m, k * m : (k + 1) * m] = block
-    return out
-
-
-def _direction(
-    data: Observed,
-    design: FloatArray,
-    eta: FloatArray,
-    gradient: FloatArray,
-    mask: BoolArray,
-    penalty: Curved | None,
-    theta: FloatArray,
-    top: int,
-) -> FloatArray | None:
-    hessian = loss_hessian(data, design, eta)
-    if penalty is not None:
-        _add_penalty(hessian, penalty, theta, top, design.shape[0])
-    keep = np.flatnonzero(mask.T.ravel())
-    system = hessian[np.ix_(keep, keep)]
-    solution = _solve(system, -gradient.T.ravel()[keep])
-    if solution is None:
+    def search(
+        self, point: FloatArray, direction: FloatArray, value: float, decrement: float
+    ) -> tuple[FloatArray, FloatArray, float] | None:
+        """Halve the step until the objective falls enough; None where it never does."""
+        size = 1.0
+        for _ in range(40):
+            trial = point + size * direction
+            eta = self.linear_predictor(trial)
+            new = self.objective(trial, eta)
+            if new <= value - 1e-4 * size * decrement:
+                return trial, eta, new
+            size *= 0.5
         return None
-    flat = np.zeros(hessian.shape[0])
-    flat[keep] = solution
-    return flat.reshape(gradient.shape[1], gradient.shape[0]).T
+
+
+def loss_hessian(
+    data: Observed, design: FloatArray, eta: FloatArray, residual: FloatArray
+) -> FloatArray:
+    """Return the Hessian of the mean loss, (K m, K m), classes outermost."""
+    n_classes, m = eta.shape[1], design.shape[0]
+    if data.family.hessian == "softmax":
+        mean = (data.y - residual).T
+        first, second = _pairs(n_classes)
+        rows = data.weights * mean[first] * ((first == second)[:, None] - mean[second])
+    else:
+        first = second = np.arange(n_classes)
+        rows = data.weights * data.family.curvature(eta).T
+    weighted = (rows[:, None, :] * design).reshape(-1, design.shape[1])
+    blocks = (weighted @ design.T).reshape(-1, m, m)
+    out = np.zeros((n_classes, m, n_classes, m))
+    out[first, :, second] = blocks
+    out[second, :, first] = blocks
+    return out.reshape(n_classes * m, n_classes * m)
+
+
+@cache
+def _pairs(n_classes: int) -> tuple[IntArray, IntArray]:
+    return np.tril_indices(n_classes)
 
 
 def _solve(system: FloatArray, target: FloatArray) -> FloatArray | None:
     """Solve for a descent direction; negative curvature counts with its absolute value."""
-    ridge = RIDGE * max(float(np.einsum("ii->i", system).mean()), 1e-300)
-    try:
-        lifted = system + ridge * np.eye(system.shape[0])
-        factor = cho_factor(lifted, lower=True, overwrite_a=True, check_finite=False)
-        solution: FloatArray = cho_solve(factor, target, check_finite=False)
-        return solution
-    except LinAlgError:
-        pass
+    size = system.shape[0]
+    lifted = system.copy()
+    lifted.flat[:: size + 1] += RIDGE * max(float(system.flat[:: size + 1].mean()), 1e-300)
+    _, solution, info = dposv(lifted, target, lower=1, overwrite_a=1)
+    if info == 0:
+        out: FloatArray = solution
+        return out
     try:
         values, vectors = np.linalg.eigh(system)
-    except LinAlgError:
+    except np.linalg.LinAlgError:
         return None
-    size = np.maximum(np.abs(values), SADDLE_FLOOR * np.abs(values).max())
-    turned: FloatArray = vectors @ ((vectors.T @ target) / size)
+    bend = np.maximum(np.abs(values), SADDLE_FLOOR * np.abs(values).max())
+    turned: FloatArray = vectors @ ((vectors.T @ target) / bend)
     return turned
 
 
-def _add_penalty(
-    hessian: FloatArray, penalty: Curved, theta: FloatArray, top: int, height: int
-) -> None:
+def _add_penalty(hessian: FloatArray, penalty: Curved, theta: FloatArray, top: int) -> None:
     """Add the penalty's Hessian to the coordinates' entries (the intercept has none)."""
     diagonal, blocks, coefficients = penalty.hessian(theta)
-    n_classes = theta.shape[1]
-    where = np.concatenate([k * height + top + np.arange(theta.shape[0]) for k in range(n_classes)])
-    flat = blocks.transpose(1, 0, 2).reshape(where.size, blocks.shape[2])
+    m, n_classes = theta.shape
+    size = m * n_classes
+    flat = blocks.transpose(1, 0, 2).reshape(size, blocks.shape[2])
     part = (flat * coefficients) @ flat.T
-    part[np.diag_indices(where.size)] += diagonal.T.ravel()
-    hessian[np.ix_(where, where)] += part
+    part.flat[:: size + 1] += diagonal.T.ravel()
+    view = hessian.reshape(n_classes, top + m, n_classes, top + m)
+    view[:, top:, :, top:] += part.reshape(n_classes, m, n_classes, m)

@@ -18,7 +18,7 @@ import numpy as np
 from grpsparse.errors import OptionError
 from grpsparse.groups import BoolArray, FloatArray
 from grpsparse.problem import Problem, State
-from grpsparse.problem.smooth import newton
+from grpsparse.problem.smooth import ROUNDING, newton
 from grpsparse.solvers.curved import PenaltyBlocks
 from grpsparse.solvers.protocol import Solution
 from grpsparse.solvers.shift import class_shift
@@ -29,6 +29,7 @@ __all__ = ["BlockDescent"]
 NEWTON_VARIABLES = 600  # largest system that is finished by Newton's method
 FEW_VARIABLES = 100  # the same while the accuracy asked is coarse
 COARSE = 1e-6
+NEWTON_MARGIN = 0.03  # the gap is about the root of the Newton decrement; stop below this share
 NEWTON_WORK = 4e8  # rows times variables squared
 NEWTON_STEPS = 12
 INNER_SHARE = 0.05  # of the first sweep's gain, at which the model counts as minimised
@@ -73,16 +74,19 @@ class BlockDescent:
         groups: BoolArray,
         *,
         accuracy: float,
+        target: float,
     ) -> Solution:
         """Minimise over `groups`; see :class:`grpsparse.solvers.protocol.Solver`."""
         work = _Sweeps(problem, lambda_, start, working, groups)
-        used = 0
+        used = work.finish(accuracy, target) if work.settled(accuracy) else 0
+        if used:
+            return Solution(work.state(), used, used >= self.max_iter)
         while used < self.max_iter:
             sweeps, gain = work.newton_step(self.max_iter - used, accuracy * problem.scale)
             used += sweeps
             if gain <= accuracy * problem.scale:
                 break
-        used += work.finish(accuracy)
+        used += work.finish(accuracy, target)
         return Solution(work.state(), used, used >= self.max_iter)
 
 
@@ -107,14 +111,29 @@ class _Sweeps:
         self.quadratic = problem.data.family.name == "gaussian"
         self.blocks = PenaltyBlocks.of(problem.penalty, self.spans, self.levels, self.theta.shape)
         self.penalty_value = self.blocks.value(self.theta)
+        self.loss = start.loss
+        self.exact = False
 
     def state(self) -> State:
         """Return the point reached, in all coordinates of the problem."""
+        if not self.exact:
+            self._refresh()
         self.working.keep_metric(self.groups, self.metric)
         theta = self.start.theta.copy()
         theta[self.working.coordinates] = self.theta
         intercept = self.intercept if self.problem.intercept else self.start.intercept
-        return State(theta, intercept, self.eta)
+        return State(theta, intercept, self.eta, self.loss)
+
+    def settled(self, accuracy: float) -> bool:
+        """Return whether Newton's method may go first: all blocks are active, as they were.
+
+        Only for convex problems and a first, coarse attempt: the certificate then tells
+        whether a block should have left.
+        """
+        if accuracy < COARSE or not self.problem.penalty.convex:
+            return False
+        free = self.blocks.free_entries(self.theta)
+        return bool(free[self.blocks.owner >= 0].all())
 
     def newton_step(self, max_sweeps: int, tolerance: float) -> tuple[int, float]:
         """Minimise the model around the current point, move, and return the first gain."""
@@ -151,20 +170,23 @@ class _Sweeps:
         if self.quadratic:
             self.theta, self.intercept, self.eta = theta, intercept, self.eta + moved
             self.penalty_value = self.blocks.value(theta)
+            self.loss = data.loss(self.eta)
             return
-        before = data.loss(self.eta) + self.penalty_value
+        before = self.loss + self.penalty_value
         size = 1.0
         for _ in range(30):
             eta = self.eta + size * moved
             trial = theta if size == 1.0 else self.theta + size * (theta - self.theta)
             penalty = self.blocks.value(trial)
-            if data.loss(eta) + penalty <= before + 1e-15 * max(1.0, abs(before)):
+            loss = data.loss(eta)
+            if loss + penalty <= before + 1e-15 * max(1.0, abs(before)):
                 self.intercept = self.intercept + size * (intercept - self.intercept)
                 self.theta, self.eta, self.penalty_value = trial, eta, penalty
+                self.loss = loss
                 return
             size *= 0.5
 
-    def finish(self, accuracy: float) -> int:
+    def finish(self, accuracy: float, target: float) -> int:
         """Shift classes, then take Newton steps on the active blocks if they are few."""
         self._shift()
         free = self.blocks.free_entries(self.theta)
@@ -183,12 +205,24 @@ class _Sweeps:
             free=free[used],
             max_steps=NEWTON_STEPS,
             scale=self.problem.scale,
+            loss=self.loss,
+            enough=max((NEWTON_MARGIN * target) ** 2, ROUNDING),
         )
         self.theta = self.theta.copy()
         self.theta[used] = fit.theta
         self.intercept, self.eta = fit.intercept, fit.eta
+        self.loss = self.problem.data.loss(fit.eta)
         self.penalty_value = self.blocks.value(self.theta)
         return fit.n_steps
+
+    def _refresh(self) -> None:
+        """Recompute the linear predictor, so that updates of it leave no rounding behind."""
+        data = self.problem.data
+        active = np.flatnonzero(self.theta.any(axis=1))
+        moved = (self.theta[active].T @ self.working.rows[active]).T.astype(np.float64, copy=False)
+        constant = self.intercept if self.problem.intercept else 0.0
+        self.eta = data.offset + np.asfortranarray(constant + moved)
+        self.loss = data.loss(self.eta)
 
     def _shift(self) -> None:
         """Take the class shift that the penalty alone decides; the softmax never sees it."""

@@ -111,7 +111,7 @@ class PenaltyBlocks:
             unit[where[0][many], where[1][many], column[block[many]]] = theta[inside][many] / length
             return diagonal, unit, (bend - round_)[wide]
 
-        return Curved(free.shape[0], self.value, gradient, hessian)
+        return Curved(self.value, gradient, hessian)
 
 
 def _ratio(top: FloatArray, bottom: FloatArray) -> FloatArray:

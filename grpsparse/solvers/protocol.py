@@ -49,6 +49,7 @@ class Solver(Protocol):
         groups: BoolArray,
         *,
         accuracy: float,
+        target: float,
     ) -> Solution:
         """Minimise over `groups`, all of which `working` holds.
 
@@ -61,4 +62,6 @@ class Solver(Protocol):
         groups : ndarray of bool, shape (G,)
         accuracy : float
             Stop when an iteration promises less than this share of the null deviance.
+        target : float
+            The certificate wanted in the end, for steps that converge fast.
         """
