@@ -237,7 +237,7 @@ def _matrix_door(
                 "matrix give an array."
             )
     groups = "column" if resolved.labels is None else resolved.labels
-    frame = matrix_model(X, groups=groups, single_columns=resolved.single_columns)
+    frame = matrix_model(X, groups=groups, single_columns=resolved.by_column)
     if y is None:
         raise DataError("a matrix needs a response: `fit(X, y)`; only a formula names its own.")
     response, name = read_response(y, frame.n)
