@@ -125,8 +125,7 @@ def build_problem(
         np.empty((0, data.y.shape[0])), data.weights, intercept=intercept
     )
     null = fit_null(data, only_intercept, what="the intercept")
-    null_loss = data.loss(null.eta)
-    scale = _scale(data, null_loss)
+    scale = _scale(data, null.loss)
     if where.size:
         rows = coordinates.working_rows(where).astype(np.float64)
         basis = unpenalised_basis(rows, data.weights, intercept=intercept)
@@ -134,7 +133,7 @@ def build_problem(
         fit = fit_null(data, basis, what=f"the unpenalised terms ({label})")
     else:
         basis, fit = only_intercept, null
-    start = _as_state(data, fit, basis, where, coordinates.size, intercept=intercept)
+    start = _as_state(fit, basis, where, coordinates.size, intercept=intercept)
     penalty = spec.penalty.rescaled(_curvature_scale(data, fit))
     residual = data.weights[:, None] * data.residual(start.eta)
     correlation = coordinates.correlate(residual)
@@ -146,7 +145,7 @@ def build_problem(
         default=0.0,
     )
     return Problem(
-        coordinates, data, penalty, blocks, intercept, basis, null_loss, start, scale, lambda_max
+        coordinates, data, penalty, blocks, intercept, basis, null.loss, start, scale, lambda_max
     )
 
 
@@ -183,7 +182,7 @@ def _curvature_scale(data: Observed, fit: SmoothFit) -> float:
 
 
 def _as_state(
-    data: Observed, fit: SmoothFit, basis: Basis, where: IntArray, size: int, *, intercept: bool
+    fit: SmoothFit, basis: Basis, where: IntArray, size: int, *, intercept: bool
 ) -> State:
     coefficients = basis.back @ fit.theta
     top = 1 if intercept else 0
@@ -191,4 +190,4 @@ def _as_state(
     theta = np.zeros((size, n_outputs))
     theta[where] = coefficients[top:]
     constant = coefficients[0] if intercept else np.zeros(n_outputs)
-    return State(theta, constant, fit.eta, data.loss(fit.eta))
+    return State(theta, constant, fit.eta, fit.loss)

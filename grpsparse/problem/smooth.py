@@ -21,7 +21,8 @@ __all__ = ["Curved", "Observed", "SmoothFit", "newton"]
 
 NEGLIGIBLE = 1e-16  # Newton decrement, over the objective's size, that counts as converged
 ROUNDING = 1e-31  # and the one at which further steps are noise
-QUADRATIC = 1e-11  # decrement below which whole steps are taken without looking
+QUADRATIC = 1e-9  # decrement below which the objective may rise by rounding
+NOISE = 4e-16
 RIDGE = 1e-11  # of the mean diagonal: keeps directions of no curvature out of the step
 SADDLE_FLOOR = 1e-8  # of the largest: smaller absolute eigenvalues are raised to this
 
@@ -80,6 +81,7 @@ class SmoothFit:
     theta: FloatArray
     intercept: FloatArray
     eta: FloatArray
+    loss: float
     converged: bool
     n_steps: int
 
@@ -128,7 +130,8 @@ def newton(
     system = _System.of(data, rows, intercept, penalty, free, theta.shape)
     point = np.concatenate([intercept[None, :], theta]) if intercept.size else theta.copy()
     eta = system.linear_predictor(point)
-    value = system.objective(point, eta, loss)
+    loss = data.loss(eta) if loss is None else loss
+    value = loss + system.penalty_value(point)
     unit = max(abs(value) if scale is None else scale, 1e-300)
     converged, steps, previous = False, 0, np.inf
     while steps < max_steps:
@@ -140,21 +143,18 @@ def newton(
         stalled = decrement > 0.1 * previous and converged
         if decrement <= enough * unit or stalled or not np.isfinite(decrement):
             break
+        slack = NOISE * (unit + abs(value)) if decrement <= QUADRATIC * unit else 0.0
+        moved = system.search(point, direction, value + slack, decrement)
         steps += 1
-        if decrement <= QUADRATIC * unit:  # the objective could not tell such a step from noise
-            point = point + direction
-            eta = system.linear_predictor(point)
-            converged = True
-        else:
-            moved = system.search(point, direction, value, decrement)
-            if moved is None:
-                break
-            point, eta, value = moved
+        if moved is None:
+            break
+        point, eta, value, loss = moved
         if (decrement / unit) ** 2 <= 0.1 * enough:  # what the next decrement would be
+            converged = True
             break
         previous = decrement
     top = system.top
-    return SmoothFit(point[top:], point[:top].reshape(-1), eta, converged, steps)
+    return SmoothFit(point[top:], point[:top].reshape(-1), eta, loss, converged, steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,10 +189,9 @@ class _System:
         """Return offset + columns times the point, (n, K) class by class."""
         return self.data.offset + (point.T @ self.design).T
 
-    def objective(self, point: FloatArray, eta: FloatArray, loss: float | None = None) -> float:
-        """Return loss plus penalty."""
-        loss = self.data.loss(eta) if loss is None else loss
-        return loss if self.penalty is None else loss + self.penalty.value(point[self.top :])
+    def penalty_value(self, point: FloatArray) -> float:
+        """Return the penalty of the point."""
+        return 0.0 if self.penalty is None else self.penalty.value(point[self.top :])
 
     def direction(self, point: FloatArray, eta: FloatArray) -> tuple[FloatArray, float] | None:
         """Return the Newton direction and its decrement, None where there is none."""
@@ -213,16 +212,17 @@ class _System:
         return flat.reshape(gradient.shape[::-1]).T, float(flat @ target)
 
     def search(
-        self, point: FloatArray, direction: FloatArray, value: float, decrement: float
-    ) -> tuple[FloatArray, FloatArray, float] | None:
-        """Halve the step until the objective falls enough; None where it never does."""
+        self, point: FloatArray, direction: FloatArray, limit: float, decrement: float
+    ) -> tuple[FloatArray, FloatArray, float, float] | None:
+        """Halve the step until the objective is far enough below the limit, or give up."""
         size = 1.0
         for _ in range(40):
             trial = point + size * direction
             eta = self.linear_predictor(trial)
-            new = self.objective(trial, eta)
-            if new <= value - 1e-4 * size * decrement:
-                return trial, eta, new
+            loss = self.data.loss(eta)
+            value = loss + self.penalty_value(trial)
+            if value <= limit - 1e-4 * size * decrement:
+                return trial, eta, value, loss
             size *= 0.5
         return None
 

@@ -26,6 +26,7 @@ from grpsparse.solvers.working_set import WorkingSet
 
 __all__ = ["BlockDescent"]
 
+PATIENCE = 100  # sweeps before Newton's method is tried in between
 NEWTON_VARIABLES = 600  # largest system that is finished by Newton's method
 FEW_VARIABLES = 100  # the same while the accuracy asked is coarse
 COARSE = 1e-6
@@ -78,16 +79,21 @@ class BlockDescent:
     ) -> Solution:
         """Minimise over `groups`; see :class:`grpsparse.solvers.protocol.Solver`."""
         work = _Sweeps(problem, lambda_, start, working, groups)
-        used = work.finish(accuracy, target) if work.settled(accuracy) else 0
-        if used:
-            return Solution(work.state(), used, used >= self.max_iter)
+        if work.settled(accuracy):
+            used = work.finish(accuracy, target)
+            if used:
+                return Solution(work.state(), used, exhausted=False)
+        used, since, patience = 0, 0, PATIENCE
         while used < self.max_iter:
-            sweeps, gain = work.newton_step(self.max_iter - used, accuracy * problem.scale)
-            used += sweeps
-            if gain <= accuracy * problem.scale:
+            sweeps, gain = work.newton_step(min(self.max_iter - used, patience), accuracy)
+            used, since = used + sweeps, since + sweeps
+            if gain <= accuracy:
                 break
+            if since >= patience:
+                steps = work.finish(0.0, target)
+                used, since, patience = used + steps, 0, 2 * patience
         used += work.finish(accuracy, target)
-        return Solution(work.state(), used, used >= self.max_iter)
+        return Solution(work.state(), used, exhausted=used >= self.max_iter)
 
 
 class _Sweeps:
@@ -135,8 +141,8 @@ class _Sweeps:
         free = self.blocks.free_entries(self.theta)
         return bool(free[self.blocks.owner >= 0].all())
 
-    def newton_step(self, max_sweeps: int, tolerance: float) -> tuple[int, float]:
-        """Minimise the model around the current point, move, and return the first gain."""
+    def newton_step(self, max_sweeps: int, accuracy: float) -> tuple[int, float]:
+        """Minimise the model, move, and return sweeps and first gain over the null deviance."""
         from grpsparse.backend.kernels import descend
 
         data = self.problem.data
@@ -159,10 +165,10 @@ class _Sweeps:
             residual,
             moved,
             (np.ascontiguousarray(curvature.T), data.weights, softmax),
-            (max_sweeps, tolerance, INNER_SHARE),
+            (max_sweeps, accuracy * self.problem.scale, INNER_SHARE),
         )
         self._move(theta, intercept, moved.T)
-        return int(sweeps), float(first_gain)
+        return int(sweeps), float(first_gain) / self.problem.scale
 
     def _move(self, theta: FloatArray, intercept: FloatArray, moved: FloatArray) -> None:
         """Accept the step, halved until the objective does not rise."""
