@@ -1,0 +1,97 @@
+"""Small problems that every law is held to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import grpsparse as gs
+
+FAMILIES = ("gaussian", "binomial", "multinomial", "poisson")
+LABELS = np.array(["a", "a", "a", "b", "b", "c", "c", "d", "e", "e"])
+
+
+@dataclass(frozen=True)
+class Case:
+    """A matrix, a response and a table with factors that belong to one family."""
+
+    family: str
+    X: np.ndarray
+    y: np.ndarray
+    frame: pd.DataFrame
+    weights: np.ndarray
+    offset: np.ndarray
+
+    def fit(self, **options: Any) -> gs.PathFit:
+        """Fit the matrix by groups, unless options say otherwise."""
+        penalty = options.get("penalty", "group_lasso")
+        chosen: dict[str, Any] = {"family": self.family, "n_lambda": 8, "lambda_min_ratio": 0.05}
+        if not elementwise(penalty):
+            chosen["groups"] = LABELS
+        return gs.fit(self.X, self.y, **{**chosen, **options})
+
+    def fit_formula(self, right: str, **options: Any) -> gs.PathFit:
+        """Fit the table to the right side of a formula."""
+        chosen: dict[str, Any] = {"family": self.family, "n_lambda": 8, "lambda_min_ratio": 0.05}
+        return gs.fit(f"y ~ {right}", options.pop("data", self.frame), **{**chosen, **options})
+
+
+def elementwise(penalty: Any) -> bool:
+    """Tell whether a penalty sees single coefficients."""
+    return bool(gs.penalties.get(penalty).elementwise)
+
+
+def respond(family: str, eta: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw a response from linear predictors (n, 3)."""
+    if family == "gaussian":
+        return eta[:, 0] + rng.normal(size=len(eta))
+    if family == "binomial":
+        return np.where(rng.random(len(eta)) < 1 / (1 + np.exp(-eta[:, 0])), "yes", "no")
+    if family == "poisson":
+        return rng.poisson(np.exp(0.5 + 0.4 * eta[:, 0])).astype(float)
+    p = np.exp(eta)
+    p /= p.sum(axis=1, keepdims=True)
+    return np.array(["u", "v", "w"])[[rng.choice(3, p=row) for row in p]]
+
+
+def make_case(family: str, *, n: int = 60, seed: int = 0) -> Case:
+    """Return a case with correlated columns, two factors and uneven weights."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, LABELS.size))
+    X[:, 1] += 0.6 * X[:, 0]
+    X[:, 5] = (X[:, 5] > 0.3).astype(float)
+    X[:, 8] = np.where(rng.random(n) < 0.7, 0.0, X[:, 8])
+    effects = np.zeros((LABELS.size, 3))
+    effects[[0, 2, 3, 5]] = rng.normal(size=(4, 3))
+    y = respond(family, X @ effects, rng)
+    f, g = rng.choice(list("pqr"), n), rng.choice(list("stuv"), n)
+    frame = pd.DataFrame({"f": f, "g": g, "x": rng.normal(size=n), "z": rng.uniform(size=n)})
+    shape = (n, 3) if family == "multinomial" else n
+    by_level = pd.get_dummies(frame["f"]).to_numpy(float) @ rng.normal(size=(3, 3))
+    tilt = rng.normal(size=3)
+    frame["y"] = respond(family, by_level + np.outer(frame["x"], tilt), rng)
+    frame["w"] = rng.integers(1, 4, n).astype(float)
+    weights, offset = rng.uniform(0.5, 2.0, n), 0.3 * rng.normal(size=shape)
+    return Case(family, X, y, frame, weights, offset)
+
+
+@pytest.fixture(params=FAMILIES)
+def case(request: pytest.FixtureRequest) -> Case:
+    """The case of every family in turn."""
+    return make_case(request.param)
+
+
+@pytest.fixture
+def cases() -> Any:
+    """The maker of cases."""
+    return make_case
+
+
+@pytest.fixture(params=gs.penalties.names())
+def penalty(request: pytest.FixtureRequest) -> str:
+    """Every penalty in turn."""
+    return str(request.param)

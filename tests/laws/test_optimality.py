@@ -1,0 +1,242 @@
+"""Solutions against the documented objective, written out once more and minimised by brute force.
+
+The standardised scale comes from the columns as given: with S the covariance of a group's columns,
+T_g = S^(1/2) B_g for "group" (up to a rotation), sd_j B_j for "column", B_j otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.special import logsumexp, softmax
+
+import grpsparse as gs
+
+TIGHT = 1e-13
+STEPS = 20_000  # of accelerated proximal gradient, or until nothing moves
+STILL = 1e-12
+SAME_OBJECTIVE = 1e-11  # of the null deviance
+SAME_ETA = 1e-5  # the root of what the certificate and STILL leave
+STEP = 1e-7  # of differences
+SLOPE = 1e-5  # what rounding over STEP, and STEP times the curvature, may make of a zero slope
+LABELS = np.array(["a", "a", "a", "b", "b", "c", "c", "d", "e", "e"])
+ALPHA = {"sparse_group_lasso": 0.05, "group_elastic_net": 0.5, "elastic_net": 0.5}
+GAMMA = {"group_mcp": 3.0, "mcp": 3.0, "group_scad": 4.0, "scad": 3.7}
+CONVEX = ("group_lasso", "group_elastic_net", "sparse_group_lasso", "lasso", "elastic_net")
+
+
+class Reference:
+    """The objective of the documentation for a matrix of full rank with an intercept."""
+
+    def __init__(self, case: Any, penalty: str, standardize: Any, *, plain: bool = False) -> None:
+        n = len(case.y)
+        self.family, self.penalty = case.family, penalty
+        self.w = np.full(n, 1 / n) if plain else case.weights / case.weights.sum()
+        y = case.y[:, None]
+        if case.family in ("binomial", "multinomial"):
+            levels = np.unique(case.y)
+            y = (y == (levels if len(levels) > 2 else levels[1:])).astype(float)
+        self.y = y
+        self.offset = np.zeros_like(y) if plain else case.offset.reshape(y.shape)
+        self.separate = penalty in ("lasso", "elastic_net", "mcp", "scad")
+        labels = np.arange(case.X.shape[1]) if self.separate else LABELS
+        self.groups = [np.flatnonzero(labels == g) for g in dict.fromkeys(labels.tolist())]
+        copies = y.shape[1] - 1 if y.shape[1] > 1 and not self.separate else 1
+        self.weight = [np.sqrt(len(g) * copies) for g in self.groups]
+        self.X = case.X
+        centred = case.X - self.w @ case.X
+        self.root, self.Z = [], np.empty_like(centred)
+        for g in self.groups:
+            S = (centred[:, g] * self.w[:, None]).T @ centred[:, g]
+            scale = {"group": np.linalg.cholesky(S).T, "column": np.diag(np.diag(S) ** 0.5)}
+            self.root.append(scale.get(standardize, np.eye(len(g))))
+            self.Z[:, g] = centred[:, g] @ np.linalg.inv(self.root[-1])
+
+    def loss(self, eta: np.ndarray) -> float:
+        y = self.y
+        rows = {
+            "gaussian": lambda: 0.5 * (y - eta) ** 2,
+            "binomial": lambda: np.logaddexp(0, eta) - y * eta,
+            "poisson": lambda: np.exp(eta) - y * eta,
+            "multinomial": lambda: logsumexp(eta, axis=1, keepdims=True) * y - y * eta,
+        }[self.family]()
+        return float(self.w @ rows.sum(axis=1))
+
+    def residual(self, eta: np.ndarray) -> np.ndarray:
+        mean = {
+            "gaussian": lambda: eta,
+            "binomial": lambda: 1 / (1 + np.exp(-eta)),
+            "poisson": lambda: np.exp(eta),
+            "multinomial": lambda: softmax(eta, axis=1),
+        }[self.family]()
+        return self.w[:, None] * (mean - self.y)
+
+    def rescale(self) -> float:
+        """Return v of the nonconvex penalties; Poisson's null fit is y's mean without offset."""
+        fixed = {"gaussian": 1.0, "binomial": 0.25, "multinomial": 0.5}
+        return fixed.get(self.family, float(self.w @ self.y[:, 0]))
+
+    def p(self, t: np.ndarray, l: float) -> np.ndarray:
+        """Return p(t; l) of the table of penalties, without the single coefficients' part."""
+        alpha = ALPHA.get(self.penalty, 1.0)
+        if self.penalty == "sparse_group_lasso":
+            return (1 - alpha) * l * t
+        if self.penalty in CONVEX:
+            return l * (alpha * t + (1 - alpha) * t**2 / 2)
+        gamma, v = GAMMA[self.penalty], self.rescale()
+        t = v * t
+        if self.penalty.endswith("mcp"):
+            return np.where(t <= gamma * l, l * t - t**2 / (2 * gamma), gamma * l**2 / 2) / v
+        middle = (2 * gamma * l * t - t**2 - l**2) / (2 * (gamma - 1))
+        return np.where(t <= l, l * t, np.where(t <= gamma * l, middle, l**2 * (gamma + 1) / 2)) / v
+
+    def value(self, eta: np.ndarray, T: np.ndarray, lambda_: float) -> float:
+        total = self.loss(eta)
+        for g, weight in zip(self.groups, self.weight, strict=True):
+            total += float(np.sum(self.p(self.norms(T[g]), lambda_ * weight)))
+        single = ALPHA[self.penalty] if self.penalty == "sparse_group_lasso" else 0.0
+        return total + single * lambda_ * float(np.abs(T).sum())
+
+    def norms(self, block: np.ndarray) -> np.ndarray:
+        return np.linalg.norm(block, axis=0 if self.separate else None, keepdims=True)
+
+    def at(self, b0: np.ndarray, B: np.ndarray, lambda_: float) -> float:
+        """Return the objective at coefficients of the columns as given."""
+        T = np.empty_like(B)
+        for g, root in zip(self.groups, self.root, strict=True):
+            T[g] = root @ B[g]
+        return self.value(self.offset + b0 + self.X @ B, T, lambda_)
+
+    def prox(self, T: np.ndarray, step: float, lambda_: float) -> np.ndarray:
+        """Return the proximal point of a convex penalty."""
+        alpha, out = ALPHA.get(self.penalty, 1.0), T.copy()
+        l1, l2, ridge = 0.0, alpha, 1 - alpha
+        if self.penalty == "sparse_group_lasso":
+            l1, l2, ridge = alpha, 1 - alpha, 0.0
+        out = np.sign(T) * np.maximum(np.abs(T) - step * lambda_ * l1, 0)
+        for g, weight in zip(self.groups, self.weight, strict=True):
+            l = step * lambda_ * weight
+            norms = np.maximum(self.norms(out[g]), 1e-300)
+            out[g] *= np.maximum(1 - l * l2 / norms, 0) / (1 + l * ridge)
+        return out
+
+
+def proximal_gradient(reference: Reference, lambda_: float) -> tuple[float, np.ndarray]:
+    """Minimise by accelerated proximal gradient with restarts; return objective and eta."""
+    n, K = reference.y.shape
+    A = np.hstack([np.ones((n, 1)), reference.Z])
+    now, look = np.zeros((2, A.shape[1], K))
+    step, momentum = 4.0, 1.0
+    for _ in range(STEPS):
+        eta = reference.offset + A @ look
+        slope, value = A.T @ reference.residual(eta), reference.loss(eta)
+        while True:
+            new = look - step * slope
+            new[1:] = reference.prox(new[1:], step, lambda_)
+            move = new - look
+            bound = value + np.sum(slope * move) + np.sum(move**2) / (2 * step)
+            if reference.loss(reference.offset + A @ new) <= bound + 1e-15 or step < 1e-3:
+                break
+            step *= 0.7
+        if np.sum(move * (new - now)) < 0:
+            momentum = 1.0
+        following = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
+        look = new + (momentum - 1) / following * (new - now)
+        still = np.abs(new - now).max() < STILL and np.abs(move).max() < STILL
+        now, momentum = new, following
+        if still:
+            break
+    eta = reference.offset + A @ now
+    return reference.value(eta, now[1:], lambda_), eta
+
+
+def coefficients(fit: gs.PathFit, at: int) -> tuple[np.ndarray, np.ndarray]:
+    B = fit.coef_path[at]
+    return np.atleast_1d(fit.intercept_path[at]), B[:, None] if B.ndim == 1 else B
+
+
+def probabilities(family: str, eta: np.ndarray) -> np.ndarray:
+    """Linear predictors up to what the family cannot see."""
+    return eta - eta.mean(axis=1, keepdims=True) if family == "multinomial" else eta
+
+
+def standardisations(penalty: str) -> tuple[Any, ...]:
+    chosen = gs.penalties.get(penalty)
+    single = chosen.elementwise or chosen.bilevel
+    return ("column", False) if single else ("group", "column", False)
+
+
+@pytest.mark.parametrize("name", CONVEX)
+def test_convex_fits_are_minima(case: Any, name: str) -> None:
+    for standardize in standardisations(name)[:2]:
+        fit = case.fit(
+            penalty=name,
+            standardize=standardize,
+            weights=case.weights,
+            offset=case.offset,
+            n_lambda=4,
+            tol=TIGHT,
+        )
+        reference = Reference(case, name, standardize)
+        lambda_ = float(fit.lambda_[2])
+        b0, B = coefficients(fit, 2)
+        best, eta = proximal_gradient(reference, lambda_)
+        ours = reference.offset + b0 + case.X @ B
+        scale = fit.null_deviance / (2 * case.weights.sum())
+        assert abs(reference.at(b0, B, lambda_) - best) <= SAME_OBJECTIVE * scale
+        np.testing.assert_allclose(
+            probabilities(case.family, ours), probabilities(case.family, eta), atol=SAME_ETA
+        )
+
+
+def test_no_direction_lowers_the_objective(case: Any, penalty: str) -> None:
+    """Directional derivatives by differences: single coefficients, groups, and anything."""
+    rng = np.random.default_rng(3)
+    for standardize in standardisations(penalty):
+        fit = case.fit(penalty=penalty, standardize=standardize, n_lambda=4, tol=1e-12)
+        reference = Reference(case, penalty, standardize, plain=True)
+        for at in (1, 3):
+            b0, B = coefficients(fit, at)
+            lambda_ = float(fit.lambda_[at])
+            value = reference.at(b0, B, lambda_)
+            scale = max(float(fit.lambda_[0]), 1.0)
+            for d0, D in directions(rng, B, reference.groups):
+                moved = reference.at(b0 + STEP * d0, B + STEP * D, lambda_)
+                assert (moved - value) / STEP >= -SLOPE * scale
+
+
+def directions(rng: Any, B: np.ndarray, groups: list[np.ndarray]) -> Any:
+    K = B.shape[1]
+    for j in range(B.shape[0]):
+        for k in range(K):
+            D = np.zeros_like(B)
+            D[j, k] = 1.0
+            yield np.zeros(K), D
+            yield np.zeros(K), -D
+    for g in groups:
+        for _ in range(4):
+            D = np.zeros_like(B)
+            D[g] = rng.normal(size=(len(g), K))
+            yield np.zeros(K), D
+        yield np.zeros(K), B * np.isin(np.arange(len(B)), g)[:, None]
+        yield np.zeros(K), -B * np.isin(np.arange(len(B)), g)[:, None]
+    for _ in range(10):
+        yield rng.normal(size=K), rng.normal(size=B.shape)
+    for k in range(K):
+        yield np.eye(K)[k], np.zeros_like(B)
+        yield -np.eye(K)[k], np.zeros_like(B)
+
+
+def test_penalties_are_those_of_the_table(case: Any, penalty: str) -> None:
+    """The table above is the one that penalty objects compute, without rescaling."""
+    reference = Reference(case, penalty, False, plain=True)
+    reference.rescale = lambda: 1.0
+    chosen = gs.penalties.get(penalty)
+    block, lambda_ = np.array([0.3, -0.2, 0.6]), 0.4
+    blocks = [block[j : j + 1] for j in range(3)] if chosen.elementwise else [block]
+    expected = sum(float(np.sum(reference.p(np.linalg.norm(b), lambda_))) for b in blocks)
+    if penalty == "sparse_group_lasso":
+        expected += 0.05 * lambda_ * np.abs(block).sum()
+    assert float(chosen.value(block, lambda_)) == pytest.approx(expected, rel=1e-13)
