@@ -80,7 +80,7 @@ class Column:
             return Classes(codes, tuple(kept), tuple(dropped))
         if self.kind != "label":
             unique, codes = np.unique(self.values, return_inverse=True)
-            return Classes(codes, tuple(unique.tolist()))
+            return Classes(codes, _whole(tuple(unique.tolist())))
         items = self.values.tolist()
         try:
             labels = sorted(set(items))
@@ -92,6 +92,13 @@ class Column:
             ) from None
         position = {label: k for k, label in enumerate(labels)}
         return Classes(np.array([position[item] for item in items]), tuple(labels))
+
+
+def _whole(labels: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return numbers as integers if all of them are whole: 1.0 is the label 1."""
+    if all(isinstance(label, float) and label.is_integer() for label in labels):
+        return tuple(int(label) for label in labels)
+    return labels
 
 
 def listed(labels: Sequence[Any], limit: int = 6) -> str:
