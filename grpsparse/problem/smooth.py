@@ -58,7 +58,8 @@ class Observed:
 
     def residual(self, eta: FloatArray) -> FloatArray:
         """Return y - mu, (n, K): minus the gradient of a row's loss."""
-        return -self.family.gradient(self.y, eta)
+        gradient: FloatArray = self.family.gradient(self.y, eta)
+        return -gradient
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ def newton(
     value = loss + system.penalty_value(point)
     unit = max(abs(value) if scale is None else scale, 1e-300)
     converged, steps, previous = False, 0, np.inf
-    while steps < max_steps:
+    while point.size and steps < max_steps:
         found = system.direction(point, eta)
         if found is None:
             break
