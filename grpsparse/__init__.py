@@ -71,10 +71,18 @@ __all__ = [
     "vif",
 ]
 
-_PENALTIES = (
-    "MCP SCAD ElasticNet GroupElasticNet GroupLasso GroupMCP GroupSCAD Lasso Penalty "
-    "SparseGroupLasso"
-).split()
+_PENALTIES = [
+    "MCP",
+    "SCAD",
+    "ElasticNet",
+    "GroupElasticNet",
+    "GroupLasso",
+    "GroupMCP",
+    "GroupSCAD",
+    "Lasso",
+    "Penalty",
+    "SparseGroupLasso",
+]
 _HOME = {
     **dict.fromkeys(_PENALTIES, "penalties"),
     **dict.fromkeys(("fit", "fit_cv", "fit_replicates"), "api"),

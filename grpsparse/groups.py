@@ -94,9 +94,7 @@ class Model(Protocol):
     def response(self) -> str:
         """Name of the response."""
 
-    def matrix(
-        self, new: Any, *, unseen: str = "raise"
-    ) -> tuple[FloatArray, BoolArray, Any]:
+    def matrix(self, new: Any, *, unseen: str = "raise") -> tuple[FloatArray, BoolArray, Any]:
         """Return the design (m, p) of new rows, which rows are complete, and their index."""
 
     def column(self, new: Any, name: str) -> FloatArray:

@@ -9,6 +9,8 @@ Reference: Tibshirani et al. (2012), doi:10.1111/j.1467-9868.2011.01004.x.
 
 from __future__ import annotations
 
+import numpy as np
+
 from grpsparse.groups import BoolArray, FloatArray
 from grpsparse.problem import Problem, State
 
@@ -17,8 +19,7 @@ __all__ = ["active_groups", "strong_set", "violators"]
 
 def active_groups(problem: Problem, state: State) -> BoolArray:
     """Return which groups have a nonzero coefficient, (G,)."""
-    active: BoolArray = (problem.blocks.norms(state.theta) > 0).any(axis=1)
-    return active
+    return np.asarray((problem.blocks.norms(state.theta) > 0).any(axis=1))
 
 
 def strong_set(

@@ -1,5 +1,5 @@
 """Entry layer: arguments are resolved and checked here, then handed down."""
 
-from grpsparse.api.fit import fit, fit_cv, fit_replicates
+from grpsparse.api.verbs import fit, fit_cv, fit_replicates
 
 __all__ = ["fit", "fit_cv", "fit_replicates"]

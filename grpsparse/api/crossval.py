@@ -95,9 +95,7 @@ def run_cv(
             on_point=tick,
         )
     mean, error = cv_curve(held.scores.values, held.scores.weights)
-    best, within = choose(
-        path.lambda_, mean, error, larger_is_better=chosen.larger_is_better
-    )
+    best, within = choose(path.lambda_, mean, error, larger_is_better=chosen.larger_is_better)
     oof, index = _out_of_fold(opened, held, path.lambda_.size, best, within)
     return CVFit(
         path=path_fit(opened, path, opened.weights, calls[0]),

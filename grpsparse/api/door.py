@@ -11,6 +11,7 @@ import numpy as np
 from grpsparse.api.options import Options, Resolved
 from grpsparse.api.rows import per_row, read_offset, read_weights
 from grpsparse.design import Design, Standardised, assemble, standardise
+from grpsparse.design.matrix import MatrixSpec, matrix_model, read_response, resolve_label
 from grpsparse.errors import DataError, GroupError
 from grpsparse.families import Response, encode_response
 from grpsparse.groups import FloatArray, IntArray, Model, TermColumns
@@ -228,8 +229,6 @@ def _formula_door(
 def _matrix_door(
     X: Any, y: Any, options: Options, resolved: Resolved, given: dict[str, Any]
 ) -> _Frame:
-    from grpsparse.design.matrix import matrix_model, read_response
-
     for role, value in given.items():
         if isinstance(value, str):
             raise DataError(
@@ -240,7 +239,7 @@ def _matrix_door(
     frame = matrix_model(X, groups=groups, single_columns=resolved.by_column)
     if y is None:
         raise DataError("a matrix needs a response: `fit(X, y)`; only a formula names its own.")
-    response, name = read_response(y, frame.n)
+    response, name = read_response(y, frame.n, index=frame.index)
     rows = np.arange(frame.n)
     arrays = {
         role: per_row(value, name=role, rows=rows, n_given=frame.n) for role, value in given.items()
@@ -279,9 +278,7 @@ def _penalty_factors(given: Any, model: Model) -> FloatArray:
 
 
 def _term_number(name: Any, model: Model) -> int:
-    if model.formula is None:
-        from grpsparse.design.matrix import resolve_label
-
+    if isinstance(model, MatrixSpec):
         return resolve_label(name, model)
     from grpsparse.formula import resolve_term
 
@@ -291,7 +288,9 @@ def _term_number(name: Any, model: Model) -> int:
 def _factor(value: Any, name: Any) -> float:
     ok = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
     if not ok or not np.isfinite(value) or value < 0:
-        raise GroupError(f"`penalty_factor` of {name!r} is {value!r}; it is a number of at least 0.")
+        raise GroupError(
+            f"`penalty_factor` of {name!r} is {value!r}; it is a number of at least 0."
+        )
     return float(value)
 
 

@@ -43,7 +43,9 @@ def _given(options: Options) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     except (TypeError, ValueError):
         raise LambdaError(f"`lambda_` is {given!r}; give a number or a sequence of them.") from None
     if values.ndim != 1 or not values.size:
-        raise LambdaError(f"`lambda_` has shape {values.shape}; give one number or a flat sequence.")
+        raise LambdaError(
+            f"`lambda_` has shape {values.shape}; give one number or a flat sequence."
+        )
     bad = ~np.isfinite(values) | (values < 0)
     if bad.any() or isinstance(given, bool):
         shown = given if isinstance(given, bool) else values[bad][0]

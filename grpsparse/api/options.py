@@ -168,9 +168,7 @@ def _standardize(options: Options, penalty: Penalty) -> str:
     if asked is False or asked is None:
         return "none"
     if not isinstance(asked, str) or asked not in ("auto", "group", "column"):
-        raise OptionError(
-            f"`standardize` is {asked!r}; it is 'group', 'column', False or 'auto'."
-        )
+        raise OptionError(f"`standardize` is {asked!r}; it is 'group', 'column', False or 'auto'.")
     single = penalty.elementwise or penalty.bilevel
     if asked == "group" and single:
         raise PenaltyError(
@@ -217,7 +215,9 @@ def _choice(name: str, value: Any, allowed: tuple[str, ...]) -> str:
     if not isinstance(value, str) or value not in allowed:
         near = get_close_matches(value, allowed, n=1) if isinstance(value, str) else []
         hint = f"did you mean {near[0]!r}? " if near else ""
-        raise OptionError(f"`{name}` is {value!r}; {hint}it is one of {', '.join(map(repr, allowed))}.")
+        raise OptionError(
+            f"`{name}` is {value!r}; {hint}it is one of {', '.join(map(repr, allowed))}."
+        )
     return value
 
 

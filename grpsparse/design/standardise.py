@@ -265,7 +265,8 @@ class _Pieces:
     def _leak(self) -> Any:
         from scipy import sparse as sp
 
-        out = sp.lil_array((self.p, self.p))
-        for rows, columns, block in self.leaks:
-            out[np.ix_(rows, columns)] = block
-        return sp.csr_array(out)
+        rows = [np.repeat(index, block.shape[1]) for index, _, block in self.leaks]
+        columns = [np.tile(index, block.shape[0]) for _, index, block in self.leaks]
+        values = [block.ravel() for _, _, block in self.leaks]
+        triple = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
+        return sp.csr_array(triple, shape=(self.p, self.p))

@@ -38,6 +38,10 @@ class Design(Protocol):
         """Return sum_i w_i (x_ij - centre_j)^2 for every column, (p,)."""
 
     @property
+    def dtype(self) -> Any:
+        """Type of the working columns."""
+
+    @property
     def shift(self) -> FloatArray:
         """Constants (p,) that were taken off the columns given: X here is X given - shift."""
 
@@ -53,6 +57,11 @@ class DenseDesign:
     def shape(self) -> tuple[int, int]:
         """Rows and columns."""
         return self.columns.shape[1], self.columns.shape[0]
+
+    @property
+    def dtype(self) -> Any:
+        """Type of the working columns."""
+        return self.columns.dtype
 
     def linear_predictor(self, coef: FloatArray) -> FloatArray:
         """Return X @ coef."""
@@ -88,6 +97,11 @@ class SparseDesign:
     matrix: Any  # scipy.sparse.csc_array (n, p)
 
     @property
+    def dtype(self) -> Any:
+        """Type of the working columns."""
+        return np.dtype(np.float64)
+
+    @property
     def shift(self) -> FloatArray:
         """Return zeros: sparse columns stay as they are."""
         return np.zeros(self.shape[1])
@@ -120,7 +134,8 @@ class SparseDesign:
         p = matrix.shape[1]
         present = np.bincount(column, weights=stored, minlength=p)
         absent = np.maximum(weights.sum() - present, 0.0)
-        return np.bincount(column, weights=about, minlength=p) + absent * centre**2
+        moments: FloatArray = np.bincount(column, weights=about, minlength=p) + absent * centre**2
+        return moments
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +151,11 @@ class BlockDesign:
         return self.parts[0].shape[0], int(self.starts[-1])
 
     @property
+    def dtype(self) -> Any:
+        """Type of the working columns, the widest of the parts."""
+        return np.result_type(*(part.dtype for part in self.parts))
+
+    @property
     def shift(self) -> FloatArray:
         """Return the shifts of the parts, one after the other."""
         return np.concatenate([part.shift for part in self.parts])
@@ -143,7 +163,9 @@ class BlockDesign:
     def linear_predictor(self, coef: FloatArray) -> FloatArray:
         """Return X @ coef."""
         eta = self.parts[0].linear_predictor(coef[: self.starts[1]])
-        for part, start, stop in zip(self.parts[1:], self.starts[1:], self.starts[2:], strict=False):
+        for part, start, stop in zip(
+            self.parts[1:], self.starts[1:], self.starts[2:], strict=False
+        ):
             eta = eta + part.linear_predictor(coef[start:stop])
         return eta
 

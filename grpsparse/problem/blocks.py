@@ -59,7 +59,7 @@ class Blocks:
 
     def levels(self, penalty: Penalty, lambda_: float) -> tuple[FloatArray, FloatArray]:
         """Return lambda * w_g and the level of the elementwise part, each (G,)."""
-        single = lambda_ * penalty.l1_fraction * self.penalised
+        single: FloatArray = lambda_ * penalty.l1_fraction * self.penalised.astype(np.float64)
         return lambda_ * self.weight, single
 
     def value(self, penalty: Penalty, theta: FloatArray, lambda_: float) -> float:

@@ -3,9 +3,10 @@
 Convex problems: the duality gap. theta = y - mu is made orthogonal to intercept and
 unpenalised columns, U'W theta = 0, then scaled into the dual unit ball of the penalty;
 D(theta) = -sum_i w_i phi_i*(-theta_i) - p*(Z'W theta). Because theta is orthogonal to U, the
-offset in phi* may be replaced by the null fit's linear predictor, which saves digits. Projecting can push a fitted mean of nearly
-0 or 1 out of its range; a mixture with the null fit's residual, which is orthogonal to U too,
-brings it back. The gap is reported over f(null) - f(saturated), so units of y and X drop out.
+offset in phi* may be replaced by the null fit's linear predictor, which saves digits.
+Projecting can push a fitted mean of nearly 0 or 1 out of its range; a mixture with the null
+fit's residual, which is orthogonal to U too, brings it back. The gap is reported over
+f(null) - f(saturated), so units of y and X drop out.
 
 Nonconvex problems: directional stationarity. The largest violation over blocks, each over its
 weight, unpenalised directions on their orthonormal basis, over lambda_max.

@@ -65,7 +65,7 @@ def fit_null(data: Observed, basis: Basis, *, what: str) -> SmoothFit:
     """
     n_classes = data.y.shape[1]
     start = np.zeros((basis.rows.shape[0], n_classes))
-    fit = newton(data, basis.rows, start, np.empty(0), max_steps=200)
+    fit = newton(data, basis.rows, start, max_steps=200)
     if basis.rows.shape[0] and not (fit.converged and _finite(data, basis, fit)):
         raise ResponseError(
             f"the model of {what} alone has no finite fit: it separates the classes or "

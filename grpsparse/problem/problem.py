@@ -17,7 +17,6 @@ import numpy as np
 
 from grpsparse.design import Standardised
 from grpsparse.errors import ResponseError
-from grpsparse.families import Family
 from grpsparse.groups import FloatArray, IntArray
 from grpsparse.penalties import Penalty
 from grpsparse.problem.blocks import Blocks
@@ -76,9 +75,14 @@ class Problem:
     lambda_max: float
 
     @property
+    def dtype(self) -> Any:
+        """Storage type of the design's columns."""
+        return self.coordinates.design.dtype
+
+    @property
     def n_outputs(self) -> int:
         """Number of linear predictors K."""
-        return self.data.y.shape[1]
+        return int(self.data.y.shape[1])
 
     def objective(self, state: State, lambda_: float) -> float:
         """Return loss plus penalty."""
@@ -116,7 +120,6 @@ def build_problem(
     ResponseError
         No finite null fit, or nothing to explain.
     """
-    n_outputs = data.y.shape[1]
     weight = _group_weights(coordinates, data, spec)
     blocks = Blocks(coordinates.starts, spec.shared, weight)
     free = np.flatnonzero((weight == 0) & (coordinates.rank > 0))

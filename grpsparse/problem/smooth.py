@@ -1,8 +1,8 @@
-"""Newton's method on the smooth part: intercept, free coordinates, and a smooth penalty.
+"""Newton's method on the smooth part: free coordinates and a smooth penalty.
 
 It serves three ends: the null fit, the fit of the unpenalised groups, and the last digits of
 a penalised fit, whose penalty is smooth on the blocks that are not zero. Variables are the
-intercept and the coordinates, class after class; the Hessian is exact.
+coordinates, class after class; the Hessian is exact.
 """
 
 from __future__ import annotations
@@ -80,7 +80,6 @@ class SmoothFit:
     """Where Newton's method ended."""
 
     theta: FloatArray
-    intercept: FloatArray
     eta: FloatArray
     loss: float
     converged: bool
@@ -91,7 +90,6 @@ def newton(
     data: Observed,
     rows: FloatArray,
     theta: FloatArray,
-    intercept: FloatArray,
     *,
     penalty: Curved | None = None,
     free: BoolArray | None = None,
@@ -100,16 +98,16 @@ def newton(
     enough: float = ROUNDING,
     loss: float | None = None,
 ) -> SmoothFit:
-    """Minimise loss + smooth penalty over the intercept and the free coordinates.
+    """Minimise loss + smooth penalty over the free coordinates.
 
     Parameters
     ----------
     data : Observed
     rows : ndarray of shape (m, n)
         Columns of Z, one contiguous row each.
+        An intercept is a row of ones.
     theta : ndarray of shape (m, K)
-    intercept : ndarray of shape (K,) or (0,)
-        Starting point; an empty one is no intercept.
+        Starting point.
     penalty : Curved, optional
     free : ndarray of bool, shape (m, K), optional
         Entries that may move; all by default.
@@ -128,8 +126,9 @@ def newton(
         ``converged`` is False where no step lowers the objective any more before the
         Newton decrement is at rounding level, or the Hessian is not positive definite.
     """
-    system = _System.of(data, rows, intercept, penalty, free, theta.shape)
-    point = np.concatenate([intercept[None, :], theta]) if intercept.size else theta.copy()
+    mask = np.ones(theta.shape, dtype=bool) if free is None else free
+    system = _System(data, rows, mask, penalty)
+    point = theta
     eta = system.linear_predictor(point)
     loss = data.loss(eta) if loss is None else loss
     value = loss + system.penalty_value(point)
@@ -154,54 +153,34 @@ def newton(
             converged = True
             break
         previous = decrement
-    top = system.top
-    return SmoothFit(point[top:], point[:top].reshape(-1), eta, loss, converged, steps)
+    return SmoothFit(point, eta, loss, converged, steps)
 
 
 @dataclass(frozen=True, slots=True)
 class _System:
-    """The Newton system: columns with the intercept on top, and what is free to move."""
+    """The Newton system: columns, what is free to move, and the penalty."""
 
     data: Observed
-    design: FloatArray  # (top + m, n)
-    mask: BoolArray  # (top + m, K)
+    rows: FloatArray  # (m, n)
+    mask: BoolArray  # (m, K)
     penalty: Curved | None
-    top: int
-
-    @classmethod
-    def of(
-        cls,
-        data: Observed,
-        rows: FloatArray,
-        intercept: FloatArray,
-        penalty: Curved | None,
-        free: BoolArray | None,
-        shape: tuple[int, int],
-    ) -> _System:
-        """Put the intercept's constant above the rows."""
-        mask = np.ones(shape, dtype=bool) if free is None else free
-        if not intercept.size:
-            return cls(data, rows, mask, penalty, 0)
-        design = np.concatenate([np.ones((1, rows.shape[1])), rows])
-        mask = np.concatenate([np.ones((1, shape[1]), dtype=bool), mask])
-        return cls(data, design, mask, penalty, 1)
 
     def linear_predictor(self, point: FloatArray) -> FloatArray:
         """Return offset + columns times the point, (n, K) class by class."""
-        return self.data.offset + (point.T @ self.design).T
+        return self.data.offset + (point.T @ self.rows).T
 
     def penalty_value(self, point: FloatArray) -> float:
         """Return the penalty of the point."""
-        return 0.0 if self.penalty is None else self.penalty.value(point[self.top :])
+        return 0.0 if self.penalty is None else self.penalty.value(point)
 
     def direction(self, point: FloatArray, eta: FloatArray) -> tuple[FloatArray, float] | None:
         """Return the Newton direction and its decrement, None where there is none."""
         residual = self.data.residual(eta)
-        gradient = -(self.design @ (self.data.weights[:, None] * residual))
-        hessian = loss_hessian(self.data, self.design, eta, residual)
+        gradient = -(self.rows @ (self.data.weights[:, None] * residual))
+        hessian = loss_hessian(self.data, self.rows, eta, residual)
         if self.penalty is not None:
-            gradient[self.top :] += self.penalty.gradient(point[self.top :])
-            _add_penalty(hessian, self.penalty, point[self.top :], self.top)
+            gradient += self.penalty.gradient(point)
+            _add_penalty(hessian, self.penalty, point)
         target = -gradient.T.ravel()
         flat = np.zeros(target.size)
         keep = slice(None) if self.mask.all() else np.flatnonzero(self.mask.T.ravel())
@@ -229,19 +208,19 @@ class _System:
 
 
 def loss_hessian(
-    data: Observed, design: FloatArray, eta: FloatArray, residual: FloatArray
+    data: Observed, rows: FloatArray, eta: FloatArray, residual: FloatArray
 ) -> FloatArray:
     """Return the Hessian of the mean loss, (K m, K m), classes outermost."""
-    n_classes, m = eta.shape[1], design.shape[0]
+    n_classes, m = eta.shape[1], rows.shape[0]
     if data.family.hessian == "softmax":
         mean = (data.y - residual).T
         first, second = _pairs(n_classes)
-        rows = data.weights * mean[first] * ((first == second)[:, None] - mean[second])
+        weight = data.weights * mean[first] * ((first == second)[:, None] - mean[second])
     else:
         first = second = np.arange(n_classes)
-        rows = data.weights * data.family.curvature(eta).T
-    weighted = (rows[:, None, :] * design).reshape(-1, design.shape[1])
-    blocks = (weighted @ design.T).reshape(-1, m, m)
+        weight = data.weights * data.family.curvature(eta).T
+    weighted = (weight[:, None, :] * rows).reshape(-1, rows.shape[1])
+    blocks = (weighted @ rows.T).reshape(-1, m, m)
     out = np.zeros((n_classes, m, n_classes, m))
     out[first, :, second] = blocks
     out[second, :, first] = blocks
@@ -271,13 +250,11 @@ def _solve(system: FloatArray, target: FloatArray) -> FloatArray | None:
     return turned
 
 
-def _add_penalty(hessian: FloatArray, penalty: Curved, theta: FloatArray, top: int) -> None:
-    """Add the penalty's Hessian to the coordinates' entries (the intercept has none)."""
+def _add_penalty(hessian: FloatArray, penalty: Curved, theta: FloatArray) -> None:
+    """Add the penalty's Hessian, in place."""
     diagonal, blocks, coefficients = penalty.hessian(theta)
     m, n_classes = theta.shape
     size = m * n_classes
     flat = blocks.transpose(1, 0, 2).reshape(size, blocks.shape[2])
-    part = (flat * coefficients) @ flat.T
-    part.flat[:: size + 1] += diagonal.T.ravel()
-    view = hessian.reshape(n_classes, top + m, n_classes, top + m)
-    view[:, top:, :, top:] += part.reshape(n_classes, m, n_classes, m)
+    hessian += (flat * coefficients) @ flat.T
+    hessian.flat[:: size + 1] += diagonal.T.ravel()

@@ -64,10 +64,10 @@ class Rows:
 
 def basis(rows: FloatArray) -> FloatArray:
     """Return orthonormal rows (r, n) that span the rows (u, n), dependent ones left out."""
-    length: FloatArray = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    length = np.sqrt(np.einsum("ij,ij->i", rows, rows))
     unit = rows[length > 0] / length[length > 0, None]
     if not unit.shape[0]:
-        return unit
+        return rows[:0]
     q, r, _ = qr(unit.T, mode="economic", pivoting=True)
     spanned: FloatArray = q[:, np.abs(np.diag(r)) > DEPENDENT].T
     return spanned

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from grpsparse.groups import FloatArray, IntArray
+from grpsparse.groups import BoolArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
     from grpsparse.results.path_fit import PathFit
@@ -117,7 +118,7 @@ def coordinates(fit: PathFit, columns: Columns) -> Coordinates:
     rank = np.zeros(len(index), dtype=np.int64)
     if fit.settings.standardize != "group" or fit.settings.groups == "column":
         for groups, members in _batches(kept, n_rows):
-            singular = np.linalg.svd(_triangle(columns, members)[1], compute_uv=False)
+            singular = np.asarray(np.linalg.svd(_triangle(columns, members)[1], compute_uv=False))
             rank[groups] = _independent(singular).sum(axis=1)
         return _join(fit, [_plain(fit, columns, kept)], rank, n_rows)
     pieces = []
@@ -156,9 +157,9 @@ def _triangle(columns: Columns, members: IntArray) -> tuple[FloatArray, FloatArr
     return q, r
 
 
-def _independent(singular: FloatArray) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+def _independent(singular: NDArray[np.floating[Any]]) -> BoolArray:
     """Say which directions count, from singular values (..., k) in decreasing order."""
-    return singular**2 > DEPENDENT * singular[..., :1] ** 2
+    return np.asarray(singular**2 > DEPENDENT * singular[..., :1] ** 2)
 
 
 def _plain(fit: PathFit, columns: Columns, kept: list[IntArray]) -> _Piece:

@@ -154,7 +154,7 @@ def _read_path(stored: Reader, meta: dict[str, Any], scope: Mapping[str, Any] | 
         n_given=meta["n_given"],
         index=stored.labels("training.index", meta["index"]),
     )
-    settings = {
+    settings: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in meta["settings"].items()
     }

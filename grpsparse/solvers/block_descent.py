@@ -22,7 +22,7 @@ from grpsparse.problem.smooth import ROUNDING, newton
 from grpsparse.solvers.curved import PenaltyBlocks
 from grpsparse.solvers.protocol import Solution
 from grpsparse.solvers.shift import class_shift
-from grpsparse.solvers.working_set import WorkingSet
+from grpsparse.solvers.working_set import INTERCEPT, WorkingSet
 
 __all__ = ["BlockDescent"]
 
@@ -62,7 +62,7 @@ class BlockDescent:
         """Name under which it can be asked for."""
         return "block_descent"
 
-    def supports(self, problem: Problem) -> str | None:
+    def supports(self, problem: Problem) -> str | None:  # noqa: ARG002
         """Return None: every problem of separable penalties is supported."""
         return None
 
@@ -108,12 +108,12 @@ class _Sweeps:
         groups: BoolArray,
     ) -> None:
         self.problem, self.working, self.groups, self.start = problem, working, groups, start
-        self.theta = start.theta[working.coordinates]
-        self.intercept = start.intercept if problem.intercept else np.empty(0)
+        self.theta = working.gather(start.intercept, start.theta)
         self.eta = start.eta
         level, single = problem.blocks.levels(problem.penalty, lambda_)
         self.spans, self.metric, group = working.blocks(groups)
-        self.levels = np.stack([level[group], single[group]], axis=1)
+        levels = np.stack([level[group], single[group]], axis=1) if level.size else 0.0
+        self.levels = np.where(group[:, None] == INTERCEPT, 0.0, levels)
         self.quadratic = problem.data.family.name == "gaussian"
         self.blocks = PenaltyBlocks.of(problem.penalty, self.spans, self.levels, self.theta.shape)
         self.penalty_value = self.blocks.value(self.theta)
@@ -126,8 +126,9 @@ class _Sweeps:
             self._refresh()
         self.working.keep_metric(self.groups, self.metric)
         theta = self.start.theta.copy()
-        theta[self.working.coordinates] = self.theta
-        intercept = self.intercept if self.problem.intercept else self.start.intercept
+        top = self.working.top
+        theta[self.working.coordinates] = self.theta[top:]
+        intercept = self.theta[0] if top else self.start.intercept
         return State(theta, intercept, self.eta, self.loss)
 
     def settled(self, accuracy: float) -> bool:
@@ -146,12 +147,13 @@ class _Sweeps:
         from grpsparse.backend.kernels import descend
 
         data = self.problem.data
+        self.exact = False
         residual = np.ascontiguousarray((data.weights[:, None] * data.residual(self.eta)).T)
         softmax = data.family.hessian == "softmax"
         curvature = data.family.curvature(self.eta)
         if not softmax:
             curvature = curvature * data.weights[:, None]
-        theta, intercept = self.theta.copy(), self.intercept.copy()
+        theta = self.theta.copy()
         moved = np.zeros_like(residual)
         first, second = self.problem.penalty.parameters
         sweeps, first_gain, _ = descend(
@@ -161,20 +163,19 @@ class _Sweeps:
             self.metric,
             (self.problem.penalty.code, float(first), float(second)),
             theta,
-            intercept,
             residual,
             moved,
             (np.ascontiguousarray(curvature.T), data.weights, softmax),
             (max_sweeps, accuracy * self.problem.scale, INNER_SHARE),
         )
-        self._move(theta, intercept, moved.T)
+        self._move(theta, moved.T)
         return int(sweeps), float(first_gain) / self.problem.scale
 
-    def _move(self, theta: FloatArray, intercept: FloatArray, moved: FloatArray) -> None:
+    def _move(self, theta: FloatArray, moved: FloatArray) -> None:
         """Accept the step, halved until the objective does not rise."""
         data = self.problem.data
         if self.quadratic:
-            self.theta, self.intercept, self.eta = theta, intercept, self.eta + moved
+            self.theta, self.eta = theta, self.eta + moved
             self.penalty_value = self.blocks.value(theta)
             self.loss = data.loss(self.eta)
             return
@@ -186,7 +187,6 @@ class _Sweeps:
             penalty = self.blocks.value(trial)
             loss = data.loss(eta)
             if loss + penalty <= before + 1e-15 * max(1.0, abs(before)):
-                self.intercept = self.intercept + size * (intercept - self.intercept)
                 self.theta, self.eta, self.penalty_value = trial, eta, penalty
                 self.loss = loss
                 return
@@ -196,7 +196,7 @@ class _Sweeps:
         """Shift classes, then take Newton steps on the active blocks if they are few."""
         self._shift()
         free = self.blocks.free_entries(self.theta)
-        count = int(free.sum()) + self.intercept.size
+        count = int(free.sum())
         if count == 0 or count > (NEWTON_VARIABLES if accuracy < COARSE else FEW_VARIABLES):
             return 0
         if float(self.eta.shape[0]) * count**2 > NEWTON_WORK:
@@ -206,7 +206,6 @@ class _Sweeps:
             self.problem.data,
             self.working.rows[used].astype(np.float64, copy=False),
             self.theta[used],
-            self.intercept,
             penalty=self.blocks.rows(used).curved(free[used]),
             free=free[used],
             max_steps=NEWTON_STEPS,
@@ -216,8 +215,7 @@ class _Sweeps:
         )
         self.theta = self.theta.copy()
         self.theta[used] = fit.theta
-        self.intercept, self.eta = fit.intercept, fit.eta
-        self.loss = self.problem.data.loss(fit.eta)
+        self.eta, self.loss, self.exact = fit.eta, fit.loss, True
         self.penalty_value = self.blocks.value(self.theta)
         return fit.n_steps
 
@@ -226,8 +224,7 @@ class _Sweeps:
         data = self.problem.data
         active = np.flatnonzero(self.theta.any(axis=1))
         moved = (self.theta[active].T @ self.working.rows[active]).T.astype(np.float64, copy=False)
-        constant = self.intercept if self.problem.intercept else 0.0
-        self.eta = data.offset + np.asfortranarray(constant + moved)
+        self.eta = data.offset + moved
         self.loss = data.loss(self.eta)
 
     def _shift(self) -> None:

@@ -76,14 +76,13 @@ class PenaltyBlocks:
         unpenalised = (self.level == 0) & (self.single == 0)
         active = (self._norms(theta, inside) > 0) | unpenalised
         block = np.maximum(self.owner, 0)
-        return inside & active[block] & ((self.single[block] == 0) | (theta != 0))
+        smooth = (self.single[block] == 0) | (theta != 0)
+        return np.asarray(inside & active[block] & smooth)
 
     def curved(self, free: BoolArray) -> Curved:
         """Return value, gradient and Hessian on the free entries of theta."""
         inside = (self.owner >= 0) & free
-        inside &= self.level[np.maximum(self.owner, 0)] + self.single[
-            np.maximum(self.owner, 0)
-        ] > 0
+        inside &= (self.level + self.single)[np.maximum(self.owner, 0)] > 0
         block = self.owner[inside]
         sizes = np.bincount(block, minlength=self.level.size)
         wide = np.flatnonzero(sizes > 1)

@@ -45,4 +45,5 @@ def _best_constant(values: FloatArray, alpha: float, ridge: float) -> FloatArray
         constant: FloatArray = np.median(np.concatenate([values, minimisers], axis=1), axis=1)
         return constant
     ordered = np.sort(values, axis=1)
-    return np.clip(0.0, ordered[:, (count - 1) // 2], ordered[:, count // 2])
+    nearest: FloatArray = np.clip(0.0, ordered[:, (count - 1) // 2], ordered[:, count // 2])
+    return nearest

@@ -1,5 +1,6 @@
 """The working set: the columns of Z that a solver sweeps over, gathered once.
 
+With an intercept the first row is a column of ones, with one unpenalised block per class.
 Columns stay when a group leaves the sweeps, so a group is gathered at most once in a path.
 """
 
@@ -10,8 +11,10 @@ import numpy as np
 from grpsparse.groups import BoolArray, FloatArray, IntArray
 from grpsparse.problem import Problem
 
-__all__ = ["WorkingSet"]
+__all__ = ["INTERCEPT", "WorkingSet"]
 
+INTERCEPT = -1  # group of the intercept's blocks
+FIRST_METRIC = 1e-3  # raised at a block's first visit
 GROWTH = 1.5  # spare room when columns are added, so that gathering stays linear
 
 
@@ -24,23 +27,32 @@ class WorkingSet:
 
     Attributes
     ----------
-    coordinates : ndarray of int, shape (m,)
-        Coordinates of the problem that the rows are.
+    top : int
+        Rows of the intercept, 1 or 0.
+    coordinates : ndarray of int, shape (m - top,)
+        Coordinates of the problem that the other rows are.
     """
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
-        self._store: FloatArray = np.empty((0, problem.data.y.shape[0]))
-        self._spans = np.empty((0, 4), dtype=np.int64)
-        self._group_of_block = np.empty(0, dtype=np.int64)
+        self.top = 1 if problem.intercept else 0
+        classes = np.arange(problem.n_outputs * self.top)
+        first = np.zeros_like(classes)
+        self._store: FloatArray = np.ones((self.top, problem.data.y.shape[0]), problem.dtype)
+        self._spans = np.stack([first, first + 1, classes, classes + 1], axis=1)
+        self._group_of_block = np.full(classes.size, INTERCEPT)
         self._held = np.zeros(problem.blocks.weight.size, dtype=bool)
         self.coordinates: IntArray = np.empty(0, dtype=np.int64)
-        self.metric: FloatArray = np.empty(0)
+        self.metric: FloatArray = np.full(classes.size, FIRST_METRIC)
+
+    def gather(self, intercept: FloatArray, theta: FloatArray) -> FloatArray:
+        """Return the coefficients of the rows, (m, K), from those of the problem."""
+        return np.concatenate([intercept[None][: self.top], theta[self.coordinates]])
 
     @property
     def rows(self) -> FloatArray:
         """The gathered columns of Z, (m, n), one contiguous row each."""
-        return self._store[: self.coordinates.size]
+        return self._store[: self.top + self.coordinates.size]
 
     def add(self, groups: BoolArray) -> None:
         """Gather the columns of the groups that are not held yet."""
@@ -51,7 +63,7 @@ class WorkingSet:
         if not new.size:
             return
         coordinates = np.concatenate([np.arange(starts[g], starts[g + 1]) for g in new])
-        top = self.coordinates.size
+        top = self.top + self.coordinates.size
         self._append_rows(self._problem.coordinates.working_rows(coordinates), top)
         self.coordinates = np.concatenate([self.coordinates, coordinates])
         sizes = starts[new + 1] - starts[new]
@@ -78,14 +90,20 @@ class WorkingSet:
         spans = np.stack([np.repeat(first, copies), np.repeat(last, copies), low, high], axis=1)
         self._spans = np.concatenate([self._spans, spans.astype(np.int64)])
         self._group_of_block = np.concatenate([self._group_of_block, np.repeat(groups, copies)])
-        guess = np.full(groups.size * copies, 1e-3)
+        guess = np.full(groups.size * copies, FIRST_METRIC)
         self.metric = np.concatenate([self.metric, guess])
 
     def blocks(self, groups: BoolArray) -> tuple[IntArray, FloatArray, IntArray]:
-        """Return spans (B, 4), metrics (B,) and groups (B,) of the blocks of some groups."""
-        chosen = groups[self._group_of_block]
+        """Return spans (B, 4), metrics (B,) and groups (B,) of the blocks of some groups.
+
+        The intercept's blocks come first; their group is -1.
+        """
+        chosen = self._chosen(groups)
         return self._spans[chosen], self.metric[chosen], self._group_of_block[chosen]
 
     def keep_metric(self, groups: BoolArray, metric: FloatArray) -> None:
         """Remember the metrics that a sweep ended with."""
-        self.metric[groups[self._group_of_block]] = metric
+        self.metric[self._chosen(groups)] = metric
+
+    def _chosen(self, groups: BoolArray) -> BoolArray:
+        return np.asarray((self._group_of_block == INTERCEPT) | groups[self._group_of_block])

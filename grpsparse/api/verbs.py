@@ -217,9 +217,7 @@ def fit_cv(
     options = Options.of(keywords)
     extra = {"folds": folds if _per_row(folds) else None, "fold_groups": fold_groups}
     opened = _open(formula, data, options, depth=2, extra=extra)
-    plan = fold_plan(
-        opened, n_folds=n_folds, folds=folds, stratify=stratify, seed=seed
-    )
+    plan = fold_plan(opened, n_folds=n_folds, folds=folds, stratify=stratify, seed=seed)
     typed: dict[str, Any] = {
         name: value
         for name, value in (("folds", folds), ("fold_groups", fold_groups), ("measure", measure))
@@ -341,7 +339,7 @@ def _full_path(opened: Opened) -> Path:
 
 def _per_row(folds: Any) -> bool:
     """Return whether folds are ids of rows (or their column), not a splitter or pairs."""
-    if folds is None or hasattr(folds, "split") and not isinstance(folds, str):
+    if folds is None or (hasattr(folds, "split") and not isinstance(folds, str)):
         return False
     if isinstance(folds, str):
         return True
