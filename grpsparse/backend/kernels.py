@@ -140,7 +140,7 @@ def _propose(
     return length
 
 
-@njit(**_INNER)
+@njit(**_INNER, inline="always")
 def _update_block(
     columns: Any,
     spans: Any,
@@ -183,7 +183,7 @@ def _update_block(
     return gain
 
 
-@njit(**_INNER)
+@njit(**_INNER, inline="always")
 def _sweep(
     columns: Any,
     spans: Any,
@@ -216,7 +216,7 @@ def _sweep(
     return gain
 
 
-@njit(**_INNER)
+@njit(**_INNER, inline="always")
 def _mark_active(spans: Any, theta: Any, active: Any) -> None:
     """Mark the blocks with a nonzero coefficient."""
     for block in range(spans.shape[0]):
