@@ -94,7 +94,7 @@ def top_axis(axes: Any, x: FloatArray, n_terms: IntArray) -> None:
 
 
 def vertical_lines(axes: Any, lambda_: FloatArray, marks: Mapping[str, float]) -> None:
-    """Mark lambdas by dashed vertical lines, labelled inside the axes at the bottom."""
+    """Mark lambdas by dashed vertical lines, labelled inside the axes at the top."""
     at: dict[float, list[str]] = {}
     for label, value in marks.items():
         clamped = float(np.clip(value, lambda_[-1], lambda_[0]))

@@ -131,7 +131,8 @@ def _join(pieces: Sequence[str], *, separator: str, indent: str) -> str:
     lines = [pieces[0]]
     for piece in pieces[1:]:
         longer = f"{lines[-1]}{separator}{piece}"
-        if len(longer) <= WIDTH:
+        cut_literal = piece.startswith(("'", '"'))
+        if len(longer) <= WIDTH and not cut_literal:
             lines[-1] = longer
         else:
             lines.append(indent + piece)

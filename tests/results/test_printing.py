@@ -265,6 +265,13 @@ def test_a_call_breaks_between_arguments_and_stays_one():
     )
 
 
+def test_a_formula_that_breaks_has_one_piece_on_a_line():
+    for count in range(8, 24):
+        formula = " + ".join(f"variable_{k}" for k in range(count))
+        for line in split_call(f'Call: fit("{formula}", n_lambda=20)').split("\n"):
+            assert line.count('"') <= 2
+
+
 def first(formula=None, **_):
     return formula
 
