@@ -164,7 +164,9 @@ def _arguments(options: argparse.Namespace) -> dict[str, Any]:
     """Return the arguments that were given; the others keep the defaults of the library."""
     given = {name: getattr(options, name, None) for name in options.passed}
     if given["penalty"] is not None:
-        given["penalty"] = read_penalty(given["penalty"])
+        text = str(given["penalty"])
+        penalty = read_penalty(text)
+        given["penalty"] = penalty if ":" in text else text
     asked = given.get("lambda_")
     if asked is not None:
         given["lambda_"] = [_lambda(part) for part in str(asked).split(",")]

@@ -161,7 +161,9 @@ def _measure(
     zero = np.zeros(p)
     raw = design.second_moments(weights, -design.shift)  # about zero of the columns as given
     spread = design.second_moments(weights, mean) if intercept else raw
-    constant = np.sqrt(spread) <= CONSTANT_BELOW * np.sqrt(raw)
+    # rows of weight zero may be all that a column varies in: its size is that of all rows
+    size = np.hypot(np.sqrt(raw), design.shift)
+    constant = np.sqrt(spread) <= CONSTANT_BELOW * size
     scale = np.sqrt(spread)
     for term in terms:
         if mode == "group" and term.scale == "rms":
@@ -185,7 +187,7 @@ def _orthonormalise(
             rank = index.size - 1 if intercept else index.size
             used = index if rank > 0 else index[:0]
             pieces.add(g, used, 1.0 / columns.scale[used], max(rank, 0))
-            pieces.frame[g] = intercept
+            pieces.frame[g] = intercept and rank > 0
         elif term.margins and narrow:
             made = orthogonal_interaction(columns, terms, term)
             pieces.add(g, term.index, made.own, made.own.shape[1])

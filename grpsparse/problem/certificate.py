@@ -9,7 +9,7 @@ fit's residual, which is orthogonal to U too, brings it back. The gap is reporte
 f(null) - f(saturated), so units of y and X drop out.
 
 Nonconvex problems: directional stationarity. The largest violation over blocks, each over its
-weight, unpenalised directions on their orthonormal basis, over lambda_max.
+weight, the gradient's norm on an orthonormal basis of the unpenalised directions, over lambda_max.
 """
 
 from __future__ import annotations
@@ -119,7 +119,6 @@ def _stationarity(problem: Problem, state: State, lambda_: float) -> Certificate
         left = blocks.norms(balance)[:, 0]
         violation[:, v] = np.where(norms[:, v] > 0, left, violation[:, v])
     relative = violation[blocks.penalised] / blocks.weight[blocks.penalised, None]
-    free = _basis(problem, lambda_).rows @ residual
-    worst = max(float(relative.max(initial=0.0)), float(np.abs(free).max(initial=0.0)))
-    value = worst / max(problem.lambda_max, 1e-300)
+    free = float(np.linalg.norm(_basis(problem, lambda_).rows @ residual))
+    value = max(float(relative.max(initial=0.0)), free) / problem.gradient_scale
     return Certificate(value, correlation)

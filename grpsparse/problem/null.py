@@ -49,9 +49,11 @@ def unpenalised_basis(rows: FloatArray, weights: FloatArray, *, intercept: bool)
         rows = np.concatenate([np.ones((1, rows.shape[1])), rows])
     if not rows.shape[0]:
         return Basis(np.empty((0, rows.shape[1])), np.empty((0, 0)))
-    left, values, _ = np.linalg.svd(rows * np.sqrt(weights), full_matrices=False)
+    scaled = rows * np.sqrt(weights)
+    sizes = np.linalg.norm(scaled, axis=1)
+    left, values, _ = np.linalg.svd(scaled / sizes[:, None], full_matrices=False)
     kept = values > RANK_FLOOR * values[0]
-    back = left[:, kept] / values[kept]
+    back = left[:, kept] / values[kept] / sizes[:, None]
     return Basis(back.T @ rows, back)
 
 

@@ -73,6 +73,7 @@ class Problem:
     start: State
     scale: float
     lambda_max: float
+    gradient_scale: float  # lambda_max, or the null residual's norm where nothing is penalised
 
     @property
     def dtype(self) -> Any:
@@ -147,8 +148,19 @@ def build_problem(
         ),
         default=0.0,
     )
+    size = lambda_max or _norm(data, null)
     return Problem(
-        coordinates, data, penalty, blocks, intercept, basis, null.loss, start, scale, lambda_max
+        coordinates,
+        data,
+        penalty,
+        blocks,
+        intercept,
+        basis,
+        null.loss,
+        start,
+        scale,
+        lambda_max,
+        size,
     )
 
 
@@ -165,6 +177,11 @@ def _group_weights(coordinates: Standardised, data: Observed, spec: PenaltySpec)
 def _coordinates_of(starts: IntArray, groups: IntArray) -> IntArray:
     runs: list[Any] = [np.arange(starts[g], starts[g + 1]) for g in groups]
     return np.concatenate([np.empty(0, np.int64), *runs])
+
+
+def _norm(data: Observed, fit: SmoothFit) -> float:
+    """Return the W-norm of y - mu."""
+    return float(np.sqrt(data.mean(np.sum(data.residual(fit.eta) ** 2, axis=1))))
 
 
 def _scale(data: Observed, null_loss: float) -> float:

@@ -23,7 +23,8 @@ NEGLIGIBLE = 1e-16  # Newton decrement, over the objective's size, that counts a
 ROUNDING = 1e-31  # and the one at which further steps are noise
 QUADRATIC = 1e-9  # decrement below which the objective may rise by rounding
 NOISE = 4e-16
-RIDGE = 1e-11  # of the mean diagonal: keeps directions of no curvature out of the step
+RIDGE = 1e-11  # on unit curvatures: keeps directions of no curvature out of the step
+TINY = 1e-40  # curvature, relative to the largest, of a variable that stays where it is
 SADDLE_FLOOR = 1e-8  # of the largest: smaller absolute eigenvalues are raised to this
 
 
@@ -233,21 +234,26 @@ def _pairs(n_classes: int) -> tuple[IntArray, IntArray]:
 
 
 def _solve(system: FloatArray, target: FloatArray) -> FloatArray | None:
-    """Solve for a descent direction; negative curvature counts with its absolute value."""
+    """Solve for a descent direction; negative curvature counts with its absolute value.
+
+    Variables are brought to unit curvature first, so that their units do not matter.
+    """
     size = system.shape[0]
-    lifted = system.copy()
-    lifted.flat[:: size + 1] += RIDGE * max(float(system.flat[:: size + 1].mean()), 1e-300)
-    _, solution, info = dposv(lifted, target, lower=1, overwrite_a=1)
+    diagonal = np.abs(system.flat[:: size + 1])
+    unit = 1.0 / np.sqrt(np.maximum(diagonal, 1e-300))
+    unit[diagonal <= TINY * diagonal.max(initial=0.0)] = 0.0
+    scaled = system * unit * unit[:, None]
+    lifted = scaled.copy()
+    lifted.flat[:: size + 1] += np.where(unit > 0, RIDGE, 1.0)
+    _, solution, info = dposv(lifted, unit * target, lower=1, overwrite_a=1)
     if info == 0:
-        out: FloatArray = solution
-        return out
+        return np.asarray(unit * solution)
     try:
-        values, vectors = np.linalg.eigh(system)
+        values, vectors = np.linalg.eigh(scaled)
     except np.linalg.LinAlgError:
         return None
     bend = np.maximum(np.abs(values), SADDLE_FLOOR * np.abs(values).max())
-    turned: FloatArray = vectors @ ((vectors.T @ target) / bend)
-    return turned
+    return np.asarray(unit * (vectors @ ((vectors.T @ (unit * target)) / bend)))
 
 
 def _add_penalty(hessian: FloatArray, penalty: Curved, theta: FloatArray) -> None:

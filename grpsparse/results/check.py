@@ -283,7 +283,7 @@ def _violation(case: _Case, point: _Point, free: _Free) -> float:
     violation = np.where(active, case.block_norms(balance), too_steep)[penalised]
     worst = float(np.max(violation / weight[penalised], initial=0.0))
     left = free.spanned @ (case.rows.root * point.dual)
-    return max(worst, float(np.max(np.abs(left), initial=0.0))) / _lambda_max(case)
+    return max(worst, float(np.linalg.norm(left))) / _lambda_max(case)
 
 
 def _lambda_max(case: _Case) -> float:

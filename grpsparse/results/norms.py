@@ -52,8 +52,7 @@ def term_norms(
 
 def selected_terms(norms: FloatArray) -> BoolArray:
     """Return which terms (L, T) have a nonzero coefficient in any class."""
-    wide = norms.reshape(*norms.shape[:2], -1)
-    nonzero: BoolArray = np.any(wide != 0, axis=2)
+    nonzero: BoolArray = np.any(norms != 0, axis=tuple(range(2, norms.ndim)))
     return nonzero
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from grpsparse.errors import DataError
 from grpsparse.groups import BoolArray, FloatArray, IntArray, Model
 from grpsparse.results.norms import selected_terms, term_norms
-from grpsparse.results.points import LambdaLike, locate
+from grpsparse.results.points import LambdaLike, locate, one_lambda
 from grpsparse.results.predict import predict
 from grpsparse.results.record import Settings, Training
 from grpsparse.results.report import Layout, layout, report
@@ -213,7 +213,7 @@ class PathFit:
         -------
         list of str
         """
-        points = locate(self.lambda_, float(lambda_))
+        points = locate(self.lambda_, one_lambda(lambda_))
         active = selected_terms(self.norm_path)
         chosen = active[points.left[0]] | active[points.right[0]]
         return [name for name, isin in zip(self.terms, chosen, strict=True) if isin]
@@ -308,7 +308,7 @@ class PathFit:
         """
         from grpsparse.results.summary import summarise
 
-        return summarise(self, float(lambda_), coefficients=coefficients)
+        return summarise(self, one_lambda(lambda_), coefficients=coefficients)
 
     def tidy(self, lambda_: LambdaLike = None, *, zeros: bool = False) -> pd.DataFrame:
         """Return one row per coefficient and lambda, zeros only if asked for."""

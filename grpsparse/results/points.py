@@ -13,7 +13,7 @@ import numpy as np
 from grpsparse.errors import LambdaError
 from grpsparse.groups import BoolArray, FloatArray, IntArray
 
-__all__ = ["LambdaLike", "Points", "locate"]
+__all__ = ["LambdaLike", "Points", "locate", "one_lambda"]
 
 LambdaLike = float | Sequence[float] | FloatArray | None
 
@@ -94,6 +94,22 @@ def locate(path: FloatArray, lambda_: LambdaLike) -> Points:
     solved = near | far | ~inside
     right = np.where(solved, left, below)
     return Points(values, left, right, np.where(solved, 0.0, fraction), single=asked.ndim == 0)
+
+
+def one_lambda(lambda_: float) -> float:
+    """Return a place on the path as a float.
+
+    Raises
+    ------
+    LambdaError
+        If it is not one number; a finite one from 0 up is checked by :func:`locate`.
+    """
+    try:
+        return float(lambda_)
+    except (TypeError, ValueError):
+        raise LambdaError(
+            f"lambda_ is {lambda_!r}; give one number from 0 up, such as `fit.lambda_[10]`."
+        ) from None
 
 
 def _numbers(lambda_: LambdaLike) -> FloatArray:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from grpsparse.backend import segment_sums
 from grpsparse.groups import BoolArray, FloatArray, IntArray
 from grpsparse.problem import Problem
 
 __all__ = ["INTERCEPT", "WorkingSet"]
 
 INTERCEPT = -1  # group of the intercept's blocks
-FIRST_METRIC = 1e-3  # raised at a block's first visit
+FIRST_METRIC = 1e-3  # of the mean square of a block's columns; raised at its first visit
 GROWTH = 1.5  # spare room when columns are added, so that gathering stays linear
 
 
@@ -64,11 +65,15 @@ class WorkingSet:
             return
         coordinates = np.concatenate([np.arange(starts[g], starts[g + 1]) for g in new])
         top = self.top + self.coordinates.size
-        self._append_rows(self._problem.coordinates.working_rows(coordinates), top)
+        rows = self._problem.coordinates.working_rows(coordinates)
+        self._append_rows(rows, top)
         self.coordinates = np.concatenate([self.coordinates, coordinates])
         sizes = starts[new + 1] - starts[new]
         first = top + np.concatenate([[0], np.cumsum(sizes)[:-1]])
-        self._append_blocks(new, first, first + sizes)
+        square = segment_sums(
+            np.einsum("ji,ji->j", rows, rows, dtype=np.float64), np.append(first - top, len(rows))
+        )
+        self._append_blocks(new, first, first + sizes, square / (sizes * rows.shape[1]))
 
     def _append_rows(self, rows: FloatArray, top: int) -> None:
         needed = top + rows.shape[0]
@@ -78,7 +83,9 @@ class WorkingSet:
             self._store = grown
         self._store[top:needed] = rows
 
-    def _append_blocks(self, groups: IntArray, first: IntArray, last: IntArray) -> None:
+    def _append_blocks(
+        self, groups: IntArray, first: IntArray, last: IntArray, square: FloatArray
+    ) -> None:
         n_outputs = self._problem.n_outputs
         if self._problem.blocks.shared:
             bounds = [(0, n_outputs)]
@@ -90,8 +97,7 @@ class WorkingSet:
         spans = np.stack([np.repeat(first, copies), np.repeat(last, copies), low, high], axis=1)
         self._spans = np.concatenate([self._spans, spans.astype(np.int64)])
         self._group_of_block = np.concatenate([self._group_of_block, np.repeat(groups, copies)])
-        guess = np.full(groups.size * copies, FIRST_METRIC)
-        self.metric = np.concatenate([self.metric, guess])
+        self.metric = np.concatenate([self.metric, np.repeat(FIRST_METRIC * square, copies)])
 
     def blocks(self, groups: BoolArray) -> tuple[IntArray, FloatArray, IntArray]:
         """Return spans (B, 4), metrics (B,) and groups (B,) of the blocks of some groups.
