@@ -72,8 +72,8 @@ def make_case(family: str, *, n: int = 60, seed: int = 0) -> Case:
     frame = pd.DataFrame({"f": f, "g": g, "x": rng.normal(size=n), "z": rng.uniform(size=n)})
     shape = (n, 3) if family == "multinomial" else n
     by_level = pd.get_dummies(frame["f"]).to_numpy(float) @ rng.normal(size=(3, 3))
-    tilt = rng.normal(size=3)
-    frame["y"] = respond(family, by_level + np.outer(frame["x"], tilt), rng)
+    tilt = 0.5 * rng.normal(size=3)
+    frame["y"] = respond(family, 0.5 * by_level + np.outer(frame["x"], tilt), rng)
     frame["w"] = rng.integers(1, 4, n).astype(float)
     weights, offset = rng.uniform(0.5, 2.0, n), 0.3 * rng.normal(size=shape)
     return Case(family, X, y, frame, weights, offset)

@@ -1,0 +1,217 @@
+"""Cross-validation done by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import grpsparse as gs
+
+TIGHT = 1e-13
+SAME = 1e-9  # of means, at TIGHT
+CLIP = 1e-5  # glmnet's, for the deviance of a class
+
+
+def cross_validate(case: Any, right: str = "f + x + g", **options: Any) -> gs.CVFit:
+    chosen = {"n_lambda": 6, "lambda_min_ratio": 0.1, "tol": TIGHT, "n_folds": 4, "seed": 3}
+    return gs.fit_cv(f"y ~ {right}", case.frame, family=case.family, **{**chosen, **options})
+
+
+def row_losses(case: Any, mu: np.ndarray) -> np.ndarray:
+    """Deviance of every row, squared error for gaussian: (n, L) from means (n, [K,] L)."""
+    y = case.frame["y"].to_numpy()
+    if case.family == "gaussian":
+        return (y[:, None] - mu) ** 2
+    if case.family == "poisson":
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log = np.where(y[:, None] > 0, y[:, None] * np.log(y[:, None] / mu), 0.0)
+        return 2 * (log - (y[:, None] - mu))
+    if case.family == "binomial":
+        p = np.where((y == "yes")[:, None], mu, 1 - mu)
+    else:
+        p = mu[np.arange(len(y)), np.searchsorted(["u", "v", "w"], y)]
+    return -2 * np.log(np.clip(p, CLIP, 1 - CLIP))
+
+
+@pytest.mark.parametrize("name", ["group_lasso", "sparse_group_lasso", "lasso", "group_mcp"])
+def test_out_of_fold_predictions_are_separate_fits(case: Any, name: str) -> None:
+    if name == "group_mcp":
+        extra = {"lambda_min_ratio": 0.4, "right": "f + x", "tol": 1e-12}
+    else:
+        extra = {"right": "f*x + g"}
+    right = extra.pop("right")
+    cv = cross_validate(case, right, penalty=name, weights="w", **extra)
+    assert set(cv.folds.tolist()) == {0, 1, 2, 3}
+    for fold in range(4):
+        held = cv.folds == fold
+        alone = gs.fit(
+            f"y ~ {right}",
+            case.frame[~held],
+            family=case.family,
+            penalty=name,
+            weights="w",
+            lambda_=cv.lambda_,
+            tol=extra.get("tol", TIGHT),
+        )
+        np.testing.assert_allclose(cv.oof[held], alone.predict(case.frame[held]), atol=SAME)
+
+
+def test_mean_and_standard_error(case: Any) -> None:
+    cv = cross_validate(case, weights="w")
+    w = case.frame["w"].to_numpy()
+    losses = row_losses(case, cv.oof)
+    sums = np.array([w[cv.folds == k].sum() for k in range(4)])
+    means = np.array([w[cv.folds == k] @ losses[cv.folds == k] for k in range(4)]) / sums[:, None]
+    share = sums / sums.sum()
+    np.testing.assert_allclose(cv.cv_mean, share @ means, rtol=1e-12)
+    spread = share @ (means - share @ means) ** 2
+    np.testing.assert_allclose(cv.cv_se, np.sqrt(spread / 3), rtol=1e-9)
+
+
+def test_below_three_rows_a_fold_rows_are_folds(case: Any) -> None:
+    cv = cross_validate(case, n_folds=30, n_lambda=3)
+    losses = row_losses(case, cv.oof)
+    n = len(losses)
+    np.testing.assert_allclose(cv.cv_mean, losses.mean(axis=0), rtol=1e-12)
+    spread = ((losses - losses.mean(axis=0)) ** 2).mean(axis=0)
+    np.testing.assert_allclose(cv.cv_se, np.sqrt(spread / (n - 1)), rtol=1e-9)
+
+
+def test_choice_of_lambda(case: Any) -> None:
+    cv = cross_validate(case, n_lambda=20)
+    best = int(np.argmin(cv.cv_mean))
+    assert cv.index_min == best
+    assert cv.lambda_min == cv.lambda_[best]
+    within = np.flatnonzero(cv.cv_mean <= cv.cv_mean[best] + cv.cv_se[best])
+    assert cv.index_1se == within.min()
+    assert cv.lambda_1se >= cv.lambda_min
+    np.testing.assert_array_equal(cv.predict(), cv.path.predict(lambda_=cv.lambda_1se))
+    np.testing.assert_array_equal(
+        cv.predict(case.frame, "min"), cv.path.predict(case.frame, cv.lambda_min)
+    )
+    assert cv.selected("min") == cv.path.selected(cv.lambda_min)
+
+
+def test_auc_is_the_mean_over_folds(cases: Any) -> None:
+    from sklearn.metrics import roc_auc_score
+
+    case = cases("binomial")
+    cv = cross_validate(case, measure="auc", weights="w")
+    y, w = case.frame["y"].to_numpy() == "yes", case.frame["w"].to_numpy()
+    values, sums = [], []
+    for k in range(4):
+        held = cv.folds == k
+        values.append(
+            [
+                roc_auc_score(y[held], cv.oof[held, at], sample_weight=w[held])
+                for at in range(len(cv.lambda_))
+            ]
+        )
+        sums.append(w[held].sum())
+    expected = np.average(values, axis=0, weights=sums)
+    np.testing.assert_allclose(cv.cv_mean, expected, rtol=1e-10)
+    assert cv.cv_mean[cv.index_min] == pytest.approx(cv.cv_mean.max())
+
+
+def test_the_path_is_the_fit_to_all_rows(case: Any) -> None:
+    cv = cross_validate(case)
+    fit = case.fit_formula("f + x + g", n_lambda=6, lambda_min_ratio=0.1, tol=TIGHT)
+    np.testing.assert_array_equal(cv.path.lambda_, fit.lambda_)
+    np.testing.assert_array_equal(cv.path.coef_path, fit.coef_path)
+
+
+def test_same_seed_same_folds(case: Any) -> None:
+    one, other = cross_validate(case), cross_validate(case)
+    np.testing.assert_array_equal(one.folds, other.folds)
+    np.testing.assert_array_equal(one.cv_mean, other.cv_mean)
+    assert (cross_validate(case, seed=4).folds != one.folds).any()
+
+
+def test_given_folds(case: Any) -> None:
+    from sklearn.model_selection import KFold
+
+    n = len(case.y)
+    ids = np.repeat(np.arange(4), n // 4)
+    by_array = cross_validate(case, folds=ids)
+    by_name = gs.fit_cv(
+        "y ~ f + x + g",
+        case.frame.assign(where=ids),
+        family=case.family,
+        folds="where",
+        n_lambda=6,
+        lambda_min_ratio=0.1,
+        tol=TIGHT,
+    )
+    by_splitter = cross_validate(case, folds=KFold(4))
+    np.testing.assert_array_equal(by_array.folds, ids)
+    for other in (by_name, by_splitter):
+        np.testing.assert_array_equal(other.folds, ids)
+        np.testing.assert_array_equal(other.cv_mean, by_array.cv_mean)
+
+
+def test_clusters_stay_together(case: Any) -> None:
+    clusters = np.arange(len(case.y)) % 12
+    cv = cross_validate(case, fold_groups=clusters)
+    for cluster in range(12):
+        assert len(set(cv.folds[clusters == cluster].tolist())) == 1
+
+
+def test_classes_are_balanced(cases: Any) -> None:
+    for family in ("binomial", "multinomial"):
+        case = cases(family)
+        cv = cross_validate(case)
+        y = case.frame["y"].to_numpy()
+        for label in np.unique(y):
+            counts = np.bincount(cv.folds[y == label], minlength=4)
+            assert counts.max() - counts.min() <= 1
+
+
+def test_dropped_rows_have_no_fold(case: Any) -> None:
+    frame = case.frame.copy()
+    frame.loc[[2, 30], "x"] = np.nan
+    cv = gs.fit_cv("y ~ f + x", frame, family=case.family, n_folds=3, n_lambda=4, seed=1)
+    assert np.flatnonzero(cv.folds == -1).tolist() == [2, 30]
+    assert np.isnan(cv.oof[[2, 30]]).all()
+    assert np.isfinite(np.delete(cv.oof, [2, 30], axis=0)).all()
+    assert cv.path.nobs == 58
+    assert "2" in str(cv)
+
+
+def test_offsets_reach_the_held_out_rows(case: Any) -> None:
+    cv = cross_validate(case, offset=case.offset)
+    held = cv.folds == 1
+    alone = gs.fit(
+        "y ~ f + x + g",
+        case.frame[~held],
+        family=case.family,
+        offset=case.offset[~held],
+        lambda_=cv.lambda_,
+        tol=TIGHT,
+    )
+    expected = alone.predict(case.frame[held], offset=case.offset[held])
+    np.testing.assert_allclose(cv.oof[held], expected, atol=SAME)
+
+
+def test_levels_in_one_fold_only(cases: Any) -> None:
+    """A level that a fold trains without contributes nothing there, and doesn't raise."""
+    case = cases("gaussian")
+    frame = case.frame.copy()
+    frame.loc[:2, "f"] = "rare"
+    folds = np.repeat([0, 1, 2], 20)
+    cv = gs.fit_cv("y ~ f*x", frame, folds=folds, n_lambda=5, tol=TIGHT)
+    alone = gs.fit("y ~ f*x", frame[20:], lambda_=cv.lambda_, tol=TIGHT)
+    usual = (folds == 0) & (frame["f"] != "rare")
+    np.testing.assert_allclose(cv.oof[usual], alone.predict(frame[usual]), atol=SAME)
+    assert np.isfinite(cv.oof).all()
+
+
+def test_warning_counts_folds(cases: Any) -> None:
+    """Folds that did not converge are said in the print."""
+    case = cases("binomial")
+    solver = gs.solvers.BlockDescent(max_iter=1)
+    with pytest.warns(gs.ConvergenceWarning):
+        cv = cross_validate(case, solver=solver, penalty="group_mcp", right="f*g + x")
+    assert not cv.fold_converged.all()
+    assert "converge" in str(cv)
