@@ -22,13 +22,16 @@ import warnings
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["FOLDER", "Block", "blocks", "execute", "figures", "rewrite"]
+__all__ = ["FOLDER", "Block", "blocks", "execute", "figures", "rewrite", "steady"]
 
 FOLDER = Path(__file__).resolve().parents[2] / "vignettes"
 PYTHON = re.compile(
     r"^```python\n(?P<code>.*?)^```\n(?:\n*^```text\n(?P<output>.*?)^```\n)?",
     re.DOTALL | re.MULTILINE,
 )
+# A certificate this small is rounding, and differs between machines.
+TINY = 1e-7
+SMALL_NUMBER = re.compile(r"-?\d(?:\.\d+)?e-\d\d")
 FIGURE = re.compile(r"!\[[^\]]*\]\((figures/[^)]+\.png)\)")
 
 
@@ -52,6 +55,11 @@ def blocks(text: str) -> list[Block]:
 def figures(text: str) -> list[str]:
     """Return the figures that a vignette shows."""
     return FIGURE.findall(text)
+
+
+def steady(text: str) -> str:
+    """Put one word for every number below the tolerance of a fit."""
+    return SMALL_NUMBER.sub(lambda m: "tiny" if abs(float(m[0])) < TINY else m[0], text)
 
 
 def execute(path: Path, folder: Path) -> list[str]:
@@ -78,7 +86,8 @@ def rewrite(text: str, printed: list[str]) -> str:
     outputs = iter(printed)
 
     def block(match: re.Match[str]) -> str:
-        output = next(outputs)
+        output, before = next(outputs), match["output"] or ""
+        output = before if steady(output) == steady(before) else output
         code = f"```python\n{match['code']}```\n"
         return f"{code}\n```text\n{output}```\n" if output else code
 
