@@ -93,7 +93,7 @@ def test_rank_zero_is_never_unpenalised(case: Any) -> None:
 def test_duplicate_columns_share_minimum_norm(case: Any, name: str) -> None:
     """A copy in other units takes half: the minimum norm in columns of unit variance."""
     X = np.column_stack([case.X[:, :5], 10.0 * case.X[:, 0] + 4.0])
-    labels = list("aaabb") + ["a"]
+    labels = list("aaabba")
     options = {
         "family": case.family,
         "penalty": name,

@@ -95,7 +95,7 @@ TWO_CLASSES = {
 def test_two_classes_are_binomial(cases: Any, name: str) -> None:
     """B = (-b, b)/2 has norm |b|/sqrt(2), and K' = K - 1 = 1 leaves the weights alone."""
     case = cases("binomial")
-    options = {"penalty": name.split(",")[0], "weights": case.weights, **TWO_CLASSES[name]}
+    options = {"penalty": name.partition(",")[0], "weights": case.weights, **TWO_CLASSES[name]}
     fit = case.fit(tol=TIGHT, **options)
     lambda_ = np.sqrt(2) * fit.lambda_
     other = case.fit(**{**options, "family": "multinomial"}, lambda_=lambda_, tol=TIGHT)

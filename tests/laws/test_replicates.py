@@ -49,6 +49,8 @@ def assert_replicate(case: Any, fit: gs.PathFit, factor: np.ndarray, right: str,
         np.testing.assert_array_equal(fit.group_rank, alone.group_rank)
         np.testing.assert_allclose(fit.group_weights, alone.group_weights, rtol=1e-14)
     np.testing.assert_array_equal(fit.n_terms, alone.n_terms)
+    if options.get("penalty") in ("lasso", "sparse_group_lasso"):
+        return  # full one-hot columns share a lasso penalty in more ways than one
     shared = [name for name in alone.columns if name in fit.columns]
     ours = [fit.columns.index(name) for name in shared]
     theirs = [alone.columns.index(name) for name in shared]
