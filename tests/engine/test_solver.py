@@ -1,0 +1,195 @@
+"""The solver's parts: kernels that only descend, smooth pieces with right derivatives."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from grpsparse.backend.kernels import descend
+from grpsparse.errors import OptionError
+from grpsparse.path import Grid, fit_path
+from grpsparse.penalties import GroupMCP, SparseGroupLasso
+from grpsparse.problem import State, certify
+from grpsparse.problem.smooth import loss_hessian, newton
+from grpsparse.screening import violators
+from grpsparse.solvers import BlockDescent, WorkingSet, get, names
+from grpsparse.solvers.curved import PenaltyBlocks
+from grpsparse.solvers.shift import _best_constant
+
+FAMILIES = ("gaussian", "binomial", "poisson", "multinomial")
+
+
+def model_objective(problem, lambda_, rows, theta0, theta, eta0):
+    """Return quadratic model plus penalty, from the formula."""
+    data = problem.data
+    change = (theta - theta0).T @ rows  # (K, n)
+    residual = data.residual(eta0).T
+    curvature = data.family.curvature(eta0).T
+    linear = -np.sum(data.weights * residual * change)
+    if data.family.hessian == "softmax":
+        inner = np.sum(curvature * change**2, axis=0) - np.sum(curvature * change, axis=0) ** 2
+    else:
+        inner = np.sum(curvature * change**2, axis=0)
+    full = np.zeros((problem.coordinates.size, theta.shape[1]))
+    full[:] = theta[1:]
+    return (
+        linear + 0.5 * data.weights @ inner + problem.blocks.value(problem.penalty, full, lambda_)
+    )
+
+
+@pytest.mark.parametrize(
+    ("family", "penalty"),
+    list(itertools.product(FAMILIES, ["group_lasso", "sparse_group_lasso", "group_mcp", "lasso"])),
+)
+def test_every_sweep_lowers_the_model(data, family, penalty):
+    problem = data.problem(family, penalty)
+    working = WorkingSet(problem)
+    groups = np.ones(problem.blocks.weight.size, dtype=bool)
+    working.add(groups)
+    lambda_ = 0.3 * problem.lambda_max
+    spans, metric, owner = working.blocks(groups)
+    level, single = problem.blocks.levels(problem.penalty, lambda_)
+    levels = np.stack([np.where(owner < 0, 0.0, part[owner]) for part in (level, single)], axis=1)
+    start = working.gather(problem.start.intercept, problem.start.theta)
+    theta = start.copy()
+    eta = problem.start.eta
+    residual = np.ascontiguousarray((problem.data.weights[:, None] * problem.data.residual(eta)).T)
+    curvature = problem.data.family.curvature(eta)
+    softmax = problem.data.family.hessian == "softmax"
+    if not softmax:
+        curvature = curvature * problem.data.weights[:, None]
+    model = (np.ascontiguousarray(curvature.T), problem.data.weights, softmax)
+    moved = np.zeros_like(residual)
+    values = [model_objective(problem, lambda_, working.rows, start, theta, eta)]
+    code = (problem.penalty.code, *map(float, problem.penalty.parameters))
+    for _ in range(6):
+        descend(
+            working.rows, spans, levels, metric, code, theta, residual, moved, model, (1, 0.0, 0.0)
+        )
+        values.append(model_objective(problem, lambda_, working.rows, start, theta, eta))
+    assert np.all(np.diff(values) <= 1e-14)
+    assert values[-1] < values[0]
+    # what the kernel keeps agrees with what it means
+    np.testing.assert_allclose(moved, (theta - start).T @ working.rows, atol=1e-12)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_loss_hessian_by_differences(data, family):
+    problem = data.problem(family, "group_lasso")
+    rows = problem.coordinates.working_rows(np.arange(3))
+    n_outputs = problem.n_outputs
+    rng = np.random.default_rng(1)
+    theta = 0.1 * rng.normal(size=(3, n_outputs))
+
+    def gradient(flat):
+        eta = problem.data.offset + rows.T @ flat.reshape(n_outputs, 3).T
+        weighted = problem.data.weights[:, None] * problem.data.residual(eta)
+        return -(rows @ weighted).T.ravel()
+
+    flat, h = theta.T.ravel(), 1e-6
+    eta = problem.data.offset + rows.T @ theta
+    exact = loss_hessian(problem.data, rows, eta, problem.data.residual(eta))
+    for j in range(flat.size):
+        step = np.zeros(flat.size)
+        step[j] = h
+        difference = (gradient(flat + step) - gradient(flat - step)) / (2 * h)
+        np.testing.assert_allclose(exact[:, j], difference, atol=1e-7)
+
+
+@pytest.mark.parametrize("penalty", [SparseGroupLasso(alpha=0.3), GroupMCP(gamma=4.0)])
+def test_penalty_curvature_by_differences(penalty):
+    rng = np.random.default_rng(2)
+    theta = rng.normal(size=(5, 2))
+    spans = np.array([[0, 3, 0, 2], [3, 4, 0, 1], [3, 4, 1, 2], [4, 5, 0, 2]])
+    levels = np.array([[0.7, 0.2], [0.5, 0.1], [0.5, 0.1], [0.0, 0.0]])
+    if penalty.l1_fraction == 0:
+        levels[:, 1] = 0.0
+    blocks = PenaltyBlocks.of(penalty, spans, levels, theta.shape)
+    curved = blocks.curved(np.ones(theta.shape, dtype=bool))
+    diagonal, unit, coefficients = curved.hessian(theta)
+    flat_unit = unit.reshape(10, -1)
+    exact = (flat_unit * coefficients) @ flat_unit.T + np.diag(diagonal.ravel())
+    h = 1e-6
+    for j in range(10):
+        step = np.zeros(10)
+        step[j] = h
+        ahead, behind = (theta + s * step.reshape(5, 2) for s in (1, -1))
+        slope = (curved.value(ahead) - curved.value(behind)) / (2 * h)
+        np.testing.assert_allclose(curved.gradient(theta).ravel()[j], slope, atol=1e-8)
+        bend = (curved.gradient(ahead) - curved.gradient(behind)).ravel() / (2 * h)
+        np.testing.assert_allclose(exact[:, j], bend, atol=1e-8)
+
+
+def test_newton_takes_negative_curvature_downhill(data):
+    """Where the penalty is concave the step still lowers the objective."""
+    problem = data.problem("gaussian", "group_mcp", mode="none")
+    rows = problem.coordinates.working_rows(np.arange(3)) * 0.05  # hardly any loss curvature
+    blocks = PenaltyBlocks.of(
+        problem.penalty, np.array([[0, 3, 0, 1]]), np.array([[1.0, 0.0]]), (3, 1)
+    )
+    theta = np.full((3, 1), 0.6)
+    free = np.ones((3, 1), dtype=bool)
+    eta = problem.data.offset + rows.T @ theta
+    before = problem.data.loss(eta) + blocks.value(theta)
+    fit = newton(problem.data, rows, theta, penalty=blocks.curved(free), max_steps=3)
+    assert fit.loss + blocks.value(fit.theta) < before
+
+
+@pytest.mark.parametrize("ridge", [0.0, 0.3])
+def test_class_shift_is_the_best_constant(ridge):
+    rng = np.random.default_rng(3)
+    values = rng.normal(size=(30, 4))
+    found = _best_constant(values, 0.7, ridge)
+
+    def cost(constant):
+        left = values - constant[:, None]
+        return 0.7 * np.abs(left).sum(axis=1) + 0.5 * ridge * (left**2).sum(axis=1)
+
+    for trial in np.linspace(-3, 3, 601):
+        assert np.all(cost(found) <= cost(np.full(30, trial)) + 1e-12)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("intercept", [True, False])
+def test_the_predictor_belongs_to_the_coefficients(data, family, intercept):
+    problem = data.problem(family, "group_lasso", intercept=intercept)
+    grid = Grid(problem.lambda_max * np.geomspace(1, 0.01, 8), automatic=False)
+    path = fit_path(problem, grid, solver=BlockDescent(), tol=1e-9)
+    for lambda_, theta, constant, loss in zip(
+        path.lambda_, path.theta, path.intercept, path.loss, strict=True
+    ):
+        eta = np.asfortranarray(constant + problem.coordinates.linear_predictor(theta))
+        np.testing.assert_allclose(problem.data.loss(eta), loss, rtol=1e-12)
+        again = certify(problem, State(theta, constant, eta, problem.data.loss(eta)), lambda_)
+        assert again.value <= 1e-9 + 1e-13
+
+
+def test_every_group_outside_is_checked(data):
+    """A group that the working set leaves out is found by the exact conditions."""
+    problem = data.problem("gaussian", "group_lasso")
+    outside = np.ones(4, dtype=bool)
+    correlation = problem.correlation(problem.start)
+    assert violators(problem, correlation, 1.001 * problem.lambda_max, outside).sum() == 0
+    assert violators(problem, correlation, 0.999 * problem.lambda_max, outside).sum() == 1
+    assert violators(problem, correlation, 0.999 * problem.lambda_max, ~outside).sum() == 0
+
+
+def test_one_sweep_is_not_enough_and_says_so(data, monkeypatch):
+    monkeypatch.setattr("grpsparse.solvers.block_descent.NEWTON_VARIABLES", 0)
+    monkeypatch.setattr("grpsparse.solvers.block_descent.FEW_VARIABLES", 0)
+    problem = data.problem("poisson", "group_lasso")
+    grid = Grid(problem.lambda_max * np.array([0.01]), automatic=False)
+    path = fit_path(problem, grid, solver=BlockDescent(max_iter=1), tol=1e-13)
+    assert not path.converged.all()
+    assert path.certificate[0] > 1e-13
+
+
+def test_solvers_by_name():
+    assert names() == ("block_descent",)
+    assert get("auto") == get("block_descent") == BlockDescent()
+    with pytest.raises(OptionError, match="block_descent"):
+        get("block_decent")
+    with pytest.raises(OptionError, match="max_iter"):
+        BlockDescent(max_iter=0)
