@@ -12,7 +12,7 @@ from grpsparse.api.options import Options, Resolved
 from grpsparse.api.rows import per_row, read_offset, read_weights
 from grpsparse.design import Design, Standardised, assemble, standardise
 from grpsparse.design.matrix import MatrixSpec, matrix_model, read_response, resolve_label
-from grpsparse.errors import DataError, GroupError
+from grpsparse.errors import DataError, GroupError, ResponseError
 from grpsparse.families import Response, encode_response
 from grpsparse.groups import FloatArray, IntArray, Model, TermColumns
 from grpsparse.problem import Observed, PenaltySpec, Problem, build_problem
@@ -92,7 +92,14 @@ class Opened:
         )
 
     def problem(self, weights: FloatArray) -> Problem:
-        """Return the problem under weights (n,), on any scale."""
+        """Return the problem under weights (n,), on any scale.
+
+        Raises
+        ------
+        ResponseError
+            If these weights leave a response that the family cannot have.
+        """
+        _check_response(self.response, weights, self.model.response)
         normalised = weights / weights.sum()
         offset = np.zeros_like(self.y) if self.offset is None else self.offset
         spec = PenaltySpec(
@@ -161,7 +168,7 @@ def open_door(
     response = encode_response(frame.response, family=options.family, name=frame.response_name)
     n, n_outputs = response.y.shape
     weights = read_weights(frame.extra.get("weights"), n)
-    response.family.check_response(response.y, weights, name=frame.response_name)
+    _check_response(response, weights, frame.response_name)
     if response.weights_factor is not None:
         weights = weights * response.weights_factor
     groups = _by_column(frame.model) if resolved.by_column else frame.model.terms
@@ -185,6 +192,19 @@ def open_door(
         options,
         resolved,
     )
+
+
+def _check_response(response: Response, weights: FloatArray, name: str) -> None:
+    """Check what the rows of positive weight leave of the response, naming missing classes."""
+    if response.classes is not None and response.y.shape[1] > 1:
+        seen = response.y[weights > 0].any(axis=0)
+        gone = [repr(each) for each, here in zip(response.classes, seen, strict=True) if not here]
+        if gone:
+            raise ResponseError(
+                f"{name} has no row of positive weight in class {', '.join(gone)}; leave the class "
+                "out or give its rows weight."
+            )
+    response.family.check_response(response.y, weights, name=name)
 
 
 def _formula_door(

@@ -16,9 +16,10 @@ from grpsparse.api.door import Opened, open_door
 from grpsparse.api.grid import make_grid
 from grpsparse.api.options import FitKeywords, Options, resolve
 from grpsparse.api.progress import progress_bar
-from grpsparse.errors import WeightsError
+from grpsparse.errors import GrpsparseError, WeightsError
 from grpsparse.groups import FloatArray
 from grpsparse.path import Grid, Path, fit_path
+from grpsparse.problem import Problem
 
 if TYPE_CHECKING:
     from grpsparse.families import Family
@@ -214,7 +215,7 @@ def fit_cv(
     >>> cv.selected("min")
     ['brand', 'C(plan_type)']
     """
-    options = Options.of(keywords)
+    options = Options.of(keywords, also=tuple(_CV_DEFAULTS))
     extra = {"folds": folds if _per_row(folds) else None, "fold_groups": fold_groups}
     opened = _open(formula, data, options, depth=2, extra=extra)
     plan = fold_plan(opened, n_folds=n_folds, folds=folds, stratify=stratify, seed=seed)
@@ -295,10 +296,10 @@ def fit_replicates(
     total = factors.shape[0] * path.lambda_.size
     work = float(np.prod(opened.design.shape)) * total
     with progress_bar(options.progress, work=work, total=total, what="replicates") as tick:
-        for factor in factors:
+        for number, factor in enumerate(factors):
             weights = opened.weights * factor
             solved = fit_path(
-                opened.problem(weights),
+                _replicate(opened, weights, number),
                 grid,
                 solver=resolved.solver,
                 tol=resolved.tol,
@@ -351,12 +352,20 @@ def _pairs(folds: Any) -> bool:
     return isinstance(first, tuple) and len(first) == 2
 
 
+def _replicate(opened: Opened, weights: FloatArray, number: int) -> Problem:
+    """Return the problem of one replicate, which an error names."""
+    try:
+        return opened.problem(weights)
+    except GrpsparseError as error:
+        raise type(error)(f"replicate {number}: {error}") from error
+
+
 def _replicate_factors(given: Any, opened: Opened) -> FloatArray:
     try:
         factors = np.atleast_2d(np.asarray(given, dtype=np.float64))
     except (TypeError, ValueError):
         raise WeightsError("`replicate_weights` holds something that is not a number.") from None
-    if given is None or factors.ndim != 2 or factors.shape[1] != opened.n_given:
+    if given is None or factors.ndim != 2 or factors.shape[1] != opened.n_given or not len(factors):
         raise WeightsError(
             f"`replicate_weights` has shape {np.shape(given)}; it is (F, {opened.n_given}), a row "
             "per replicate and a column per row of the data."
