@@ -48,6 +48,6 @@ def _given(options: Options) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         )
     bad = ~np.isfinite(values) | (values < 0)
     if bad.any() or isinstance(given, bool):
-        shown = given if isinstance(given, bool) else values[bad][0]
+        shown = given if isinstance(given, bool) else float(values[bad][0])
         raise LambdaError(f"`lambda_` has {shown!r}; every lambda is finite and at least 0.")
     return np.sort(values)[::-1].copy()

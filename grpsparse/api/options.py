@@ -73,8 +73,8 @@ class Options:
     progress: bool | None = None
 
     @classmethod
-    def of(cls, keywords: Mapping[str, Any]) -> Options:
-        """Build from keywords, naming one that no fit has.
+    def of(cls, keywords: Mapping[str, Any], *, also: Sequence[str] = ()) -> Options:
+        """Build from keywords, naming one that no fit has and the verb does not take `also`.
 
         Raises
         ------
@@ -84,8 +84,9 @@ class Options:
         known = [each.name for each in fields(cls)]
         for name in keywords:
             if name not in known:
-                near = get_close_matches(name, known, n=1)
-                hint = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(known)}."
+                every = [*also, *known]
+                near = get_close_matches(name, every, n=1)
+                hint = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(every)}."
                 raise OptionError(f"a fit has no argument `{name}`; {hint}")
         return cls(**keywords)
 
@@ -199,10 +200,15 @@ def _check_plain(options: Options) -> None:
         )
     _choice("dtype", options.dtype, tuple(TOLERANCE))
     _choice("na_action", options.na_action, ("drop", "raise"))
-    if options.group_weight is not None:
-        _choice("group_weight", options.group_weight, ("sqrt_df",))
+    if options.group_weight not in ("sqrt_df", None):
+        raise OptionError(
+            f"`group_weight` is {options.group_weight!r}; it is 'sqrt_df', or None for weights "
+            "of 1."
+        )
     if not isinstance(options.intercept, bool | np.bool_):
         raise OptionError(f"`intercept` is {options.intercept!r}; it is True or False.")
+    if options.progress is not None and not isinstance(options.progress, bool):
+        raise OptionError(f"`progress` is {options.progress!r}; it is True, False or None.")
     _whole("n_lambda", options.n_lambda)
     if options.max_terms is not None:
         _whole("max_terms", options.max_terms)
