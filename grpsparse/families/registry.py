@@ -60,6 +60,6 @@ def get(family: str | Family) -> Family:
     if isinstance(family, type) or not isinstance(family, Family):
         raise FamilyError(
             f"`family` is {family!r}; give a name ({', '.join(names())}) or a family object "
-            "such as gs.Poisson()."
+            "such as gs.families.Poisson()."
         )
     return family
