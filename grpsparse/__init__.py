@@ -71,20 +71,8 @@ __all__ = [
     "vif",
 ]
 
-_PENALTIES = [
-    "MCP",
-    "SCAD",
-    "ElasticNet",
-    "GroupElasticNet",
-    "GroupLasso",
-    "GroupMCP",
-    "GroupSCAD",
-    "Lasso",
-    "Penalty",
-    "SparseGroupLasso",
-]
+# Where the names of __all__ live; those not listed are penalties.
 _HOME = {
-    **dict.fromkeys(_PENALTIES, "penalties"),
     **dict.fromkeys(("fit", "fit_cv", "fit_replicates"), "api"),
     **dict.fromkeys(("CVFit", "PathFit", "load"), "results"),
     **dict.fromkeys(("BlockDescent", "Solver"), "solvers"),
@@ -97,9 +85,9 @@ _MODULES = ("datasets", "errors", "families", "penalties", "solvers")
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return import_module(f"grpsparse.{name}")
-    if name not in _HOME:
+    if name not in __all__:
         raise AttributeError(f"module 'grpsparse' has no attribute {name!r}")
-    value = getattr(import_module(f"grpsparse.{_HOME[name]}"), name)
+    value = getattr(import_module(f"grpsparse.{_HOME.get(name, 'penalties')}"), name)
     globals()[name] = value
     return value
 
