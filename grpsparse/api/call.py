@@ -29,7 +29,7 @@ def call_text(function: str, first: Any, arguments: Mapping[str, Any]) -> str:
     'fit("y ~ x", penalty="group_mcp", n_lambda=20)'
     """
     parts = [_shown(first) if isinstance(first, str) else "X, y"]
-    parts += [f"{name}={_shown(value)}" for name, value in arguments.items() if name != "seed"]
+    parts += [f"{name}={_shown(value)}" for name, value in arguments.items()]
     return f"{function}({', '.join(parts)})"
 
 
