@@ -14,14 +14,14 @@ from grpsparse.path import Path
 from grpsparse.problem import Problem
 from grpsparse.results import PathFit, Settings, Training
 
-__all__ = ["path_fit", "raw_coefficients", "warn_unconverged"]
+__all__ = ["path_fit", "warn_unconverged"]
 
 
 def path_fit(opened: Opened, path: Path, weights: FloatArray, call: str) -> PathFit:
     """Return the result of one path."""
     problem = path.problem
-    theta = canonical(problem, path.theta, path.lambda_)
-    coef, intercept = raw_coefficients(problem, theta, path.intercept)
+    theta = _canonical(problem, path.theta, path.lambda_)
+    coef, intercept = _raw_coefficients(problem, theta, path.intercept)
     norms = np.stack([problem.blocks.norms(point) for point in theta])
     saturated = problem.data.mean(problem.data.family.saturated_loss(problem.data.y))
     total = 2.0 * float(weights.sum())
@@ -48,7 +48,7 @@ def path_fit(opened: Opened, path: Path, weights: FloatArray, call: str) -> Path
     )
 
 
-def raw_coefficients(
+def _raw_coefficients(
     problem: Problem, theta: FloatArray, intercept: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Return coefficients (L, p, K) of the raw columns and intercepts (L, K).
@@ -69,7 +69,7 @@ def raw_coefficients(
     return own, intercept
 
 
-def canonical(problem: Problem, theta: FloatArray, lambdas: FloatArray) -> FloatArray:
+def _canonical(problem: Problem, theta: FloatArray, lambdas: FloatArray) -> FloatArray:
     """Return theta (L, q, K) with what neither loss nor penalty sees set to zero.
 
     That is the redundant direction of a factor's frame, and for the softmax the mean over
