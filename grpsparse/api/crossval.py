@@ -40,7 +40,6 @@ def fold_plan(
         fold_groups=opened.extra.get("fold_groups"),
         stratify=labels if stratify else None,
         seed=seed,
-        X=None,
         y=codes if codes is not None else opened.y[:, 0],
     )
     if codes is not None and classes is not None:
@@ -78,7 +77,8 @@ def run_cv(
     calls : tuple of str
         The calls to print for the path and for the cross-validation.
     """
-    chosen = resolve_measure(measure, opened.response.family.name)
+    family = opened.response.family
+    chosen = resolve_measure(family.default_measure if measure is None else measure, family.name)
     path = path_of(opened)
     resolved = opened.resolved
     total = plan.n_folds * path.lambda_.size

@@ -79,14 +79,13 @@ def measures_for(family_name: str) -> tuple[Measure, ...]:
     return tuple(resolve_measure(name, family_name) for name in names)
 
 
-def resolve_measure(name: str | None, family_name: str) -> Measure:
+def resolve_measure(name: str, family_name: str) -> Measure:
     """Look up a measure by name.
 
     Parameters
     ----------
-    name : str or None
-        ``"deviance" "class" "auc" "brier" "mse" "mae"``; None is mse for the gaussian family
-        and deviance for every other.
+    name : str
+        ``"deviance" "class" "auc" "brier" "mse" "mae"``.
     family_name : str
         Name of the family, which decides what is allowed and the title.
 
@@ -101,11 +100,9 @@ def resolve_measure(name: str | None, family_name: str) -> Measure:
 
     Examples
     --------
-    >>> resolve_measure(None, "multinomial").title
+    >>> resolve_measure("deviance", "multinomial").title
     'multinomial deviance'
     """
-    if name is None:
-        name = "mse" if family_name == "gaussian" else "deviance"
     allowed = _ALLOWED.get(family_name, _EVERY)
     if name not in allowed:
         problem = f"is not for the {family_name} family" if name in _TITLES else "is not a measure"
