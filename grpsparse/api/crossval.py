@@ -11,6 +11,7 @@ from grpsparse.api.assemble import path_fit
 from grpsparse.api.door import Opened
 from grpsparse.api.progress import progress_bar
 from grpsparse.cv import HeldOut, cross_validate
+from grpsparse.errors import OptionError
 from grpsparse.folds import FoldPlan, check_training_classes, make_folds
 from grpsparse.groups import FloatArray, IntArray
 from grpsparse.measures import choose, cv_curve, resolve_measure
@@ -30,6 +31,8 @@ def fold_plan(
     GrpsparseError
         Folds that cannot be made, or a class missing from the training rows of a fold.
     """
+    if not isinstance(stratify, bool | np.bool_):
+        raise OptionError(f"`stratify` is {stratify!r}; it is True or False.")
     codes = _class_codes(opened)
     classes = opened.response.classes
     labels = None if codes is None or classes is None else np.array(classes, dtype=object)[codes]
@@ -109,7 +112,7 @@ def run_cv(
         oof=oof,
         oof_index=index,
         fold_converged=np.stack([fold.converged for fold in held.fits]),
-        seed=seed,
+        seed=int(seed) if isinstance(seed, int | np.integer) else None,
         notes=held.scores.notes,
     )
 
