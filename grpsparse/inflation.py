@@ -13,8 +13,9 @@ References: Fox & Monette (1992), doi:10.1080/01621459.1992.10475190.
 
 from __future__ import annotations
 
+import sys
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,7 +57,8 @@ def vif(formula: str, data: Any = None, *, scope: Mapping[str, Any] | None = Non
     data : DataFrame, optional
         What the fit takes; None takes the variables from `scope`.
     scope : mapping, optional
-        Functions and values that the formula calls.
+        Names that the formula may use besides columns; by default those of the caller, as in
+        a fit.
 
     Returns
     -------
@@ -79,11 +81,13 @@ def vif(formula: str, data: Any = None, *, scope: Mapping[str, Any] | None = Non
     premium   1  1.25        1.118
       drugs   1  1.25        1.118
     """
-    # The package exports this function eagerly, and must import without pandas.
     import pandas as pd
 
     from grpsparse.formula import build_model
 
+    if scope is None:
+        caller = sys._getframe(1)  # noqa: SLF001
+        scope = ChainMap(caller.f_locals, caller.f_globals)
     formula, data = _two_sided(formula, data)
     frame = build_model(formula, data, scope=scope)
     terms = frame.spec.terms
@@ -116,14 +120,7 @@ def _with_response(data: Any) -> Table:
     from grpsparse.formula.frames import read_table
 
     table = read_table(data)
-    filler = np.arange(table.n, dtype=np.float64)
-    last = len(table.names)
-    return replace(
-        table,
-        names=(*table.names, _NO_RESPONSE),
-        fetch=lambda place: filler if place == last else table.fetch(place),
-        _cache={},
-    )
+    return table.beside(_NO_RESPONSE, np.arange(table.n, dtype=np.float64))
 
 
 def _dense(block: Any) -> FloatArray:

@@ -60,6 +60,16 @@ class Table:
             self._cache[name] = normalise(self.fetch(places[0]), name, self.n)
         return self._cache[name]
 
+    def beside(self, name: str, values: Any) -> Table:
+        """Return the table with one more column, the last."""
+        last = len(self.names)
+        return Table(
+            (*self.names, name),
+            self.n,
+            self.index,
+            lambda place: values if place == last else self.fetch(place),
+        )
+
 
 def read_table(data: Any, *, what: str = "data") -> Table:
     """Read a table of any kind.

@@ -185,6 +185,17 @@ def test_variables_may_come_from_the_scope(plans):
         vif("~ premium + deductible", scope=scope)
 
 
+def test_names_of_the_caller_are_in_scope_as_in_a_fit(plans):
+    def half(values):
+        return values / 2
+
+    found = vif("~ half(premium) + deductible", plans)
+    assert found["term"].tolist() == ["half(premium)", "deductible"]
+    share, premium = plans["share"].to_numpy(), plans["premium"].to_numpy()
+    assert vif("share ~ premium")["df"].tolist() == [1]
+    assert share.shape == premium.shape
+
+
 def test_functions_may_come_from_the_scope(plans):
     found = vif("~ half(premium) + deductible", plans, scope={"half": lambda x: x / 2})
     np.testing.assert_allclose(found["gvif"], vif("~ premium + deductible", plans)["gvif"])
