@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from grpsparse.errors import GrpsparseError
 from grpsparse.folds import FoldPlan
 from grpsparse.groups import BoolArray, FloatArray, IntArray
 from grpsparse.measures import FoldScores, Measure, row_losses, rows_as_folds, score_fold
@@ -136,6 +137,11 @@ def cross_validate(
         Observation weights of all rows.
     solver, tol, on_point
         As in :func:`grpsparse.path.fit_path`.
+
+    Raises
+    ------
+    GrpsparseError
+        Training rows that cannot be fitted; the message names the fold.
     """
     single, notes = rows_as_folds(measure, weights.size, plan.n_folds)
     grid = Grid(path.lambda_, automatic=False)
@@ -145,7 +151,8 @@ def cross_validate(
     whole = np.full((n, n_outputs, every.size), np.nan) if keep else None
     fits, values, totals = [], [], []
     for fold, factor in enumerate(plan.replicate_weights()):
-        problem = problem_of(weights * factor)
+        label = plan.labels[fold] if plan.labels else fold
+        problem = _training_problem(problem_of, weights * factor, label)
         solved = fit_path(problem, grid, solver=solver, tol=tol, on_point=on_point)
         fit = FoldFit.of(solved, np.flatnonzero(plan.assignment == fold))
         mean = fit.means(every)
@@ -162,3 +169,13 @@ def cross_validate(
         fits.append(fit)
     scores = FoldScores(np.concatenate(values), np.concatenate(totals), notes)
     return HeldOut(scores, tuple(fits), whole)
+
+
+def _training_problem(
+    problem_of: Callable[[FloatArray], Problem], weights: FloatArray, label: object
+) -> Problem:
+    """Return the problem of a fold's training rows, which an error names."""
+    try:
+        return problem_of(weights)
+    except GrpsparseError as error:
+        raise type(error)(f"the training rows of fold {label!r}: {error}") from error

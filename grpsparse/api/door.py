@@ -12,7 +12,7 @@ from grpsparse.api.options import Options, Resolved
 from grpsparse.api.rows import per_row, read_offset, read_weights
 from grpsparse.design import Design, Standardised, assemble, standardise
 from grpsparse.design.matrix import MatrixSpec, matrix_model, read_response, resolve_label
-from grpsparse.errors import DataError, GroupError, ResponseError
+from grpsparse.errors import DataError, GroupError, ResponseError, WeightsError
 from grpsparse.families import Response, encode_response
 from grpsparse.groups import FloatArray, IntArray, Model, TermColumns
 from grpsparse.problem import Observed, PenaltySpec, Problem, build_problem
@@ -96,8 +96,8 @@ class Opened:
 
         Raises
         ------
-        ResponseError
-            If these weights leave a response that the family cannot have.
+        GrpsparseError
+            If these weights leave no row, or a response that the family cannot have.
         """
         _check_response(self.response, weights, self.model.response)
         normalised = weights / weights.sum()
@@ -196,9 +196,15 @@ def open_door(
 
 def _check_response(response: Response, weights: FloatArray, name: str) -> None:
     """Check what the rows of positive weight leave of the response, naming missing classes."""
+    if not (weights > 0).any():
+        raise WeightsError("no row of positive weight is left; at least one row must count.")
     if response.classes is not None and response.y.shape[1] > 1:
-        seen = response.y[weights > 0].any(axis=0)
-        gone = [repr(each) for each, here in zip(response.classes, seen, strict=True) if not here]
+        seen = np.asarray(response.y[weights > 0].any(axis=0))
+        gone = [
+            repr(each)
+            for each, here in zip(response.classes, seen.tolist(), strict=True)
+            if not here
+        ]
         if gone:
             raise ResponseError(
                 f"{name} has no row of positive weight in class {', '.join(gone)}; leave the class "
