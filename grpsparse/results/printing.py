@@ -58,7 +58,7 @@ def path_text(fit: PathFit) -> str:
             str(k),
             str(n_terms[k]),
             str(df[k]),
-            f"{100 * ratio[k]:.2f}",
+            f"{100 * ratio[k]:z.2f}",
         ]
         for k in shown
     ]
@@ -113,7 +113,7 @@ def summary_text(summary: PathSummary) -> str:
     df = summary.table["df"]
     facts = [
         f"{summary.name} = {significant(summary.lambda_)} ({_place(summary)})",
-        f"{100 * summary.dev_ratio:.2f}% of the deviance explained",
+        f"{100 * summary.dev_ratio:z.2f}% of the deviance explained",
         f"{_count(int((df > 0).sum()), 'term')} with {_count(int(df.sum()), 'coefficient')}",
     ]
     if summary.certificate is not None:
