@@ -177,7 +177,8 @@ def parse_formula(
     response = _response(left)
     used = {name for part in response for name in part.values}
     skipped = used.union(leave_out)
-    open_names = None if available is None else [a for a in available if a not in skipped]
+    columns = None if available is None else list(available)
+    open_names = None if columns is None else [name for name in columns if name not in skipped]
     parsed = sorted(_read(_RIGHT, right, open_names), key=lambda term: term.degree)
     factors: dict[str, Expression] = {}
     terms = [plan for term in parsed if (plan := _plan(term, factors)).factors or plan.scale == 1.0]
@@ -187,8 +188,9 @@ def parse_formula(
         raise FormulaError(
             f"`{formula}` has neither terms nor an intercept; `y ~ 1` is the intercept alone."
         )
+    own = used - {"np", "contr"} if columns is None else used.intersection(columns)
     for text, expression in factors.items():
-        if used.intersection(expression.values):
+        if own.intersection(expression.values):
             raise FormulaError(
                 f"The response `{left}` is also on the right side, in `{text}`; "
                 "a response cannot explain itself, so take it out."

@@ -83,3 +83,10 @@ def test_formulas_over_several_lines():
     built = build_model("y ~ x\n   + C(g)\t+ `drug cov`", DATA)
     assert [t.name for t in built.spec.terms] == ["x", "C(g)", "drug cov"]
     assert built.spec.formula == "y ~ x + C(g) + `drug cov`"
+
+
+def test_a_module_is_no_variable_of_the_response():
+    built = build_model("np.log(y) ~ np.log(x)", DATA)
+    assert [t.name for t in built.spec.terms] == ["np.log(x)"]
+    with pytest.raises(FormulaError, match="also on the right"):
+        build_model("np.log(y) ~ np.log(y)", DATA)
