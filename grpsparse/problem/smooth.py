@@ -7,8 +7,8 @@ coordinates, class after class; the Hessian is exact.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
@@ -23,6 +23,8 @@ NEGLIGIBLE = 1e-16  # Newton decrement, over the objective's size, that counts a
 ROUNDING = 1e-31  # and the one at which further steps are noise
 QUADRATIC = 1e-9  # decrement below which the objective may rise by rounding
 NOISE = 4e-16
+HALVINGS = 30
+JUST_ACROSS = 1.0 + 1e-12  # so that the entry at the kink ends on it
 RIDGE = 1e-11  # on unit curvatures: keeps directions of no curvature out of the step
 TINY = 1e-40  # curvature, relative to the largest, of a variable that stays where it is
 SADDLE_FLOOR = 1e-8  # of the largest: smaller absolute eigenvalues are raised to this
@@ -68,9 +70,10 @@ class Curved:
     """A smooth penalty around a point: value, gradient and Hessian in theta's free entries.
 
     `hessian` maps theta (m, K) to the diagonal (m, K) and low-rank factors: (m, K, B) unit
-    blocks with their B coefficients.
+    blocks with their B coefficients. Entries in `signed` (m, K) have a kink at zero.
     """
 
+    signed: BoolArray
     value: Callable[[FloatArray], float]
     gradient: Callable[[FloatArray], FloatArray]
     hessian: Callable[[FloatArray], tuple[FloatArray, FloatArray, FloatArray]]
@@ -150,6 +153,7 @@ def newton(
         if moved is None:
             break
         point, eta, value, loss = moved
+        system = system.without_kinks(point)
         if (decrement / unit) ** 2 <= 0.1 * enough:  # what the next decrement would be
             converged = True
             break
@@ -192,19 +196,41 @@ class _System:
         flat[keep] = solution
         return flat.reshape(gradient.shape[::-1]).T, float(flat @ target)
 
+    def without_kinks(self, point: FloatArray) -> _System:
+        """Return the system with the entries that stand on a kink fixed there."""
+        if self.penalty is None:
+            return self
+        stuck = self.mask & self.penalty.signed & (point == 0)
+        return replace(self, mask=self.mask & ~stuck) if stuck.any() else self
+
+    def _sizes(self, point: FloatArray, direction: FloatArray) -> Iterator[float]:
+        """Yield step sizes to try: the whole, then to the first kink, then halves of it."""
+        yield 1.0
+        size = 0.5
+        if self.penalty is not None:
+            across = self.penalty.signed & (point * (point + direction) < 0)
+            if across.any():
+                size = float(np.min(-point[across] / direction[across])) * JUST_ACROSS
+        for _ in range(HALVINGS):
+            yield size
+            size *= 0.5
+
     def search(
         self, point: FloatArray, direction: FloatArray, limit: float, decrement: float
     ) -> tuple[FloatArray, FloatArray, float, float] | None:
-        """Halve the step until the objective is far enough below the limit, or give up."""
-        size = 1.0
-        for _ in range(40):
+        """Shorten the step until the objective is far enough below the limit, or give up.
+
+        Entries that would cross a kink stop there.
+        """
+        for size in self._sizes(point, direction):
             trial = point + size * direction
+            if self.penalty is not None:
+                trial = np.where(self.penalty.signed & (point * trial < 0), 0.0, trial)
             eta = self.linear_predictor(trial)
             loss = self.data.loss(eta)
             value = loss + self.penalty_value(trial)
             if value <= limit - 1e-4 * size * decrement:
                 return trial, eta, value, loss
-            size *= 0.5
         return None
 
 

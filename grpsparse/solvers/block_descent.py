@@ -32,7 +32,7 @@ FEW_VARIABLES = 100  # the same while the accuracy asked is coarse
 COARSE = 1e-6
 NEWTON_MARGIN = 0.03  # the gap is about the root of the Newton decrement; stop below this share
 NEWTON_WORK = 4e8  # rows times variables squared
-NEWTON_STEPS = 12
+NEWTON_STEPS = 30
 INNER_SHARE = 0.05  # of the first sweep's gain, at which the model counts as minimised
 
 

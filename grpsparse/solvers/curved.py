@@ -90,6 +90,8 @@ class PenaltyBlocks:
         column[wide] = np.arange(wide.size)
         where = np.nonzero(inside)
         many = sizes[block] > 1
+        signed = np.zeros(free.shape, dtype=np.bool_)
+        signed[inside] = ~many | (self.single[block] > 0)
 
         def gradient(theta: FloatArray) -> FloatArray:
             size = self._norms(theta, inside)
@@ -110,7 +112,7 @@ class PenaltyBlocks:
             unit[where[0][many], where[1][many], column[block[many]]] = theta[inside][many] / length
             return diagonal, unit, (bend - round_)[wide]
 
-        return Curved(self.value, gradient, hessian)
+        return Curved(signed, self.value, gradient, hessian)
 
 
 def _ratio(top: FloatArray, bottom: FloatArray) -> FloatArray:

@@ -112,4 +112,5 @@ class WorkingSet:
         self.metric[self._chosen(groups)] = metric
 
     def _chosen(self, groups: BoolArray) -> BoolArray:
-        return np.asarray((self._group_of_block == INTERCEPT) | groups[self._group_of_block])
+        # the intercept's group is the entry past the last one
+        return np.append(groups, True)[self._group_of_block]
