@@ -86,10 +86,10 @@ def _duality_gap(problem: Problem, state: State, lambda_: float) -> Certificate:
 def _mixtures(residual: FloatArray, dual: FloatArray) -> Iterator[float]:
     """Yield shares of the null residual to try: none, then from the size of the projection up."""
     yield 0.0
-    share = max(float(np.abs(dual - residual).max(initial=0.0)), SMALLEST_MIXTURE)
+    share = max(0.01 * float(np.abs(dual - residual).max(initial=0.0)), SMALLEST_MIXTURE)
     while share < LARGEST_MIXTURE:
         yield share
-        share *= 10.0
+        share *= 4.0
 
 
 def _basis(problem: Problem, lambda_: float) -> Basis:

@@ -22,7 +22,7 @@ from grpsparse.problem.smooth import ROUNDING, newton
 from grpsparse.solvers.curved import PenaltyBlocks
 from grpsparse.solvers.protocol import Solution
 from grpsparse.solvers.shift import class_shift
-from grpsparse.solvers.working_set import INTERCEPT, WorkingSet
+from grpsparse.solvers.working_set import WorkingSet
 
 __all__ = ["BlockDescent"]
 
@@ -112,8 +112,8 @@ class _Sweeps:
         self.eta = start.eta
         level, single = problem.blocks.levels(problem.penalty, lambda_)
         self.spans, self.metric, group = working.blocks(groups)
-        levels = np.stack([level[group], single[group]], axis=1) if level.size else 0.0
-        self.levels = np.where(group[:, None] == INTERCEPT, 0.0, levels)
+        # the intercept's group is -1: the entry past the last one
+        self.levels = np.stack([np.append(part, 0.0)[group] for part in (level, single)], axis=1)
         self.quadratic = problem.data.family.name == "gaussian"
         self.blocks = PenaltyBlocks.of(problem.penalty, self.spans, self.levels, self.theta.shape)
         self.penalty_value = self.blocks.value(self.theta)

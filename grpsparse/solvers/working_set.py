@@ -12,7 +12,7 @@ from grpsparse.backend import segment_sums
 from grpsparse.groups import BoolArray, FloatArray, IntArray
 from grpsparse.problem import Problem
 
-__all__ = ["INTERCEPT", "WorkingSet"]
+__all__ = ["WorkingSet"]
 
 INTERCEPT = -1  # group of the intercept's blocks
 FIRST_METRIC = 1e-3  # of the mean square of a block's columns; raised at its first visit
