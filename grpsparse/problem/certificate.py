@@ -14,7 +14,6 @@ weight, the gradient's norm on an orthonormal basis of the unpenalised direction
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
 
@@ -28,7 +27,7 @@ from grpsparse.problem.problem import Problem, State
 __all__ = ["Certificate", "certify"]
 
 SMALLEST_MIXTURE = 1e-16
-LARGEST_MIXTURE = 0.1
+MIXTURE_STEP = 1.1  # ratio to which the smallest share is searched
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,41 +54,49 @@ def certify(problem: Problem, state: State, lambda_: float) -> Certificate:
 
 
 def _duality_gap(problem: Problem, state: State, lambda_: float) -> Certificate:
-    data, blocks = problem.data, problem.blocks
-    penalty = cast(ConvexPenalty, problem.penalty)
     basis = _basis(problem, lambda_)
-    level, single = lambda_ * blocks.weight, lambda_ * blocks.penalised.astype(np.float64)
     primal = problem.objective(state, lambda_)
-    residual = data.residual(state.eta)
-    dual = basis.project_out(residual, data.weights)
-    inner = None
-    for mixture in _mixtures(residual, dual):
-        point = dual
-        if mixture > 0:
-            if inner is None:
-                inner = basis.project_out(data.residual(problem.start.eta), data.weights)
-            point = (1.0 - mixture) * dual + mixture * inner
-        correlation = problem.coordinates.correlate(data.weights[:, None] * point)
-        views = blocks.views(correlation)
-        scale = min(
-            (penalty.dual_scale(view, blocks, level, single) for view in views), default=1.0
-        )
-        conjugate = data.mean(data.family.conjugate(data.y, scale * point, problem.start.eta))
-        if np.isfinite(conjugate):
-            break
-    value = -conjugate - sum(
-        penalty.conjugate(scale * view, blocks, level, single) for view in views
-    )
+    dual = basis.project_out(problem.data.residual(state.eta), problem.data.weights)
+    value, correlation = _dual_value(problem, dual, lambda_)
+    if not np.isfinite(value):
+        value, correlation = _dual_value(problem, _inside(problem, dual, basis), lambda_)
     return Certificate((primal - value) / problem.scale, correlation)
 
 
-def _mixtures(residual: FloatArray, dual: FloatArray) -> Iterator[float]:
-    """Yield shares of the null residual to try: none, then from the size of the projection up."""
-    yield 0.0
-    share = max(0.01 * float(np.abs(dual - residual).max(initial=0.0)), SMALLEST_MIXTURE)
-    while share < LARGEST_MIXTURE:
-        yield share
-        share *= 4.0
+def _dual_value(problem: Problem, dual: FloatArray, lambda_: float) -> tuple[float, FloatArray]:
+    """Return the dual objective of a point scaled into the ball, and its correlation unscaled."""
+    data, blocks = problem.data, problem.blocks
+    penalty = cast(ConvexPenalty, problem.penalty)
+    level, single = lambda_ * blocks.weight, lambda_ * blocks.penalised.astype(np.float64)
+    correlation = problem.coordinates.correlate(data.weights[:, None] * dual)
+    views = blocks.views(correlation)
+    scale = min((penalty.dual_scale(view, blocks, level, single) for view in views), default=1.0)
+    conjugate = data.mean(data.family.conjugate(data.y, scale * dual, problem.start.eta))
+    value = -conjugate - sum(
+        penalty.conjugate(scale * view, blocks, level, single) for view in views
+    )
+    return value, correlation
+
+
+def _inside(problem: Problem, dual: FloatArray, basis: Basis) -> FloatArray:
+    """Return the mixture of a dual point with the null residual that just is in the domain."""
+    data = problem.data
+    inner = basis.project_out(data.residual(problem.start.eta), data.weights)
+
+    def mixed(share: float) -> FloatArray:
+        return (1.0 - share) * dual + share * inner
+
+    def allowed(share: float) -> bool:
+        conjugate = data.family.conjugate(data.y, mixed(share), problem.start.eta)
+        return bool(np.isfinite(data.mean(conjugate)))
+
+    low, high = SMALLEST_MIXTURE, 1.0
+    if allowed(low):
+        return mixed(low)
+    while high > MIXTURE_STEP * low:
+        middle = float(np.sqrt(low * high))
+        low, high = (low, middle) if allowed(middle) else (middle, high)
+    return mixed(high)
 
 
 def _basis(problem: Problem, lambda_: float) -> Basis:

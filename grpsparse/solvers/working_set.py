@@ -113,4 +113,4 @@ class WorkingSet:
 
     def _chosen(self, groups: BoolArray) -> BoolArray:
         # the intercept's group is the entry past the last one
-        return np.append(groups, True)[self._group_of_block]
+        return np.asarray(np.append(groups, True)[self._group_of_block])
