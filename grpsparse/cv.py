@@ -15,7 +15,14 @@ import numpy as np
 from grpsparse.errors import GrpsparseError
 from grpsparse.folds import FoldPlan
 from grpsparse.groups import BoolArray, FloatArray, IntArray
-from grpsparse.measures import FoldScores, Measure, row_losses, rows_as_folds, score_fold
+from grpsparse.measures import (
+    FoldScores,
+    Measure,
+    check_defined,
+    row_losses,
+    rows_as_folds,
+    score_fold,
+)
 from grpsparse.path import Grid, Path, fit_path
 from grpsparse.problem import Problem
 from grpsparse.solvers import Solver
@@ -73,7 +80,8 @@ class FoldFit:
     def _linear_predictors(self, index: IntArray) -> FloatArray:
         """Return intercept + Z theta of the held-out rows, (rows, len(index), K)."""
         n_outputs = self.theta.shape[2]
-        theta = self.theta[index].transpose(1, 0, 2).reshape(self.active.size, -1)
+        theta = self.theta[index].transpose(1, 0, 2)
+        theta = theta.reshape(self.active.size, index.size * n_outputs)
         coordinates = self.problem.coordinates
         if self.active.size:
             coef = coordinates.transform[:, self.active] @ theta
@@ -141,7 +149,8 @@ def cross_validate(
     Raises
     ------
     GrpsparseError
-        Training rows that cannot be fitted; the message names the fold.
+        Training rows that cannot be fitted, where the message names the fold; or no fold for
+        which the measure is defined.
     """
     single, notes = rows_as_folds(measure, weights.size, plan.n_folds)
     grid = Grid(path.lambda_, automatic=False)
@@ -168,7 +177,7 @@ def cross_validate(
             totals.append(np.array([held_weights.sum()]))
         fits.append(fit)
     scores = FoldScores(np.concatenate(values), np.concatenate(totals), notes)
-    return HeldOut(scores, tuple(fits), whole)
+    return HeldOut(check_defined(measure, scores), tuple(fits), whole)
 
 
 def _training_problem(

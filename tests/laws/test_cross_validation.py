@@ -215,3 +215,34 @@ def test_warning_counts_folds(cases: Any) -> None:
         cv = cross_validate(case, solver=solver, penalty="group_mcp", right="f*g + x")
     assert not cv.fold_converged.all()
     assert "converge" in str(cv)
+
+
+def test_folds_where_nothing_is_selected(case: Any) -> None:
+    """Above every lambda_max a fold predicts the mean of its training rows."""
+    cv = cross_validate(case, lambda_=[1e6, 1e5], penalty="lasso")
+    assert cv.n_terms.tolist() == [0, 0]
+    held = cv.folds == 2
+    y = case.frame["y"].to_numpy()
+    if case.family in ("gaussian", "poisson"):
+        np.testing.assert_allclose(cv.oof[held], y[~held].mean(), rtol=1e-9)
+    np.testing.assert_array_equal(cv.oof[..., 0], cv.oof[..., 1])
+
+
+def test_folds_of_one_class_have_no_auc_and_say_so() -> None:
+    x = np.random.default_rng(4).normal(size=(40, 2))
+    y = np.repeat([0, 1], 20)
+    mixed = np.concatenate([np.arange(20) % 2, np.full(10, 2), np.arange(10) % 2])
+    cv = gs.fit_cv(x, y, family="binomial", folds=mixed, measure="auc", n_lambda=5)
+    assert any("no AUC, are left out: 1" in note for note in cv.notes)
+    apart = np.arange(40) // 10
+    with pytest.raises(gs.GrpsparseError, match="no fold has held-out rows of both classes"):
+        gs.fit_cv(x, y, family="binomial", folds=apart, measure="auc", n_lambda=5)
+
+
+def test_a_generator_as_seed_is_not_kept(tmp_path: Any) -> None:
+    rng = np.random.default_rng(4)
+    x, y = rng.normal(size=(30, 2)), rng.normal(size=30)
+    cv = gs.fit_cv(x, y, n_folds=3, seed=np.random.default_rng(1), n_lambda=5)
+    cv.save(tmp_path / "cv")
+    assert cv.seed is None
+    np.testing.assert_array_equal(gs.load(tmp_path / "cv").folds, cv.folds)
