@@ -5,6 +5,7 @@ from __future__ import annotations
 from grpsparse.measures.confusion import confusion_matrix
 from grpsparse.measures.curve import (
     FoldScores,
+    check_defined,
     choose,
     cv_curve,
     rows_as_folds,
@@ -25,6 +26,7 @@ __all__ = [
     "HasDeviance",
     "Measure",
     "auc",
+    "check_defined",
     "choose",
     "confusion_matrix",
     "cv_curve",

@@ -12,7 +12,7 @@ References: Friedman, Hastie & Tibshirani (2010), doi:10.18637/jss.v033.i01.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,15 @@ from grpsparse.groups import FloatArray, IntArray
 from grpsparse.measures.losses import HasDeviance, Measure, row_losses
 from grpsparse.measures.roc import auc
 
-__all__ = ["FoldScores", "choose", "cv_curve", "rows_as_folds", "score_fold", "score_folds"]
+__all__ = [
+    "FoldScores",
+    "check_defined",
+    "choose",
+    "cv_curve",
+    "rows_as_folds",
+    "score_fold",
+    "score_folds",
+]
 
 MIN_ROWS_PER_FOLD = 3
 MIN_ROWS_PER_AUC = 10
@@ -138,15 +146,28 @@ def score_folds(
         rows = assignment == fold
         values[fold] = score_fold(measure, family, y[rows], mu[rows], weights[rows])
     totals = np.bincount(assignment, weights=weights, minlength=n_folds).astype(np.float64)
-    undefined = int(np.sum(np.isnan(values).all(axis=1) & (totals > 0)))
-    if undefined and not measure.by_rows:
-        if undefined == np.sum(totals > 0):
-            raise OptionError(
-                "no fold has held-out rows of both classes, so there is no AUC; use stratified "
-                "folds, fewer of them, or `measure='deviance'`."
-            )
-        notes += (f"AUC is not defined in {undefined} folds of one class, which are left out",)
-    return FoldScores(values, totals, notes)
+    return check_defined(measure, FoldScores(values, totals, notes))
+
+
+def check_defined(measure: Measure, scores: FoldScores) -> FoldScores:
+    """Return the scores with a note on folds of one class, where there is no AUC.
+
+    Raises
+    ------
+    OptionError
+        If every fold is such.
+    """
+    present = scores.weights > 0
+    undefined = int(np.sum(np.isnan(scores.values).all(axis=1) & present))
+    if measure.by_rows or not undefined:
+        return scores
+    if undefined == np.sum(present):
+        raise OptionError(
+            "no fold has held-out rows of both classes, so there is no AUC; use stratified folds, "
+            "fewer of them, or `measure='deviance'`."
+        )
+    note = f"AUC is not defined in {undefined} folds of one class, which are left out"
+    return replace(scores, notes=(*scores.notes, note))
 
 
 def cv_curve(values: FloatArray, fold_weights: FloatArray) -> tuple[FloatArray, FloatArray]:
