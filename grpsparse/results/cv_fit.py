@@ -55,6 +55,16 @@ class CVFit:
         Seed of the folds.
     notes : tuple of str
         Sentences to print about folds and measure.
+
+    Examples
+    --------
+    >>> import grpsparse as gs
+    >>> births = gs.datasets.load("birthwt")
+    >>> cv = gs.fit_cv("low ~ race + smoke + ht", births, family="binomial", n_folds=5, seed=1)
+    >>> cv.selected("min"), cv.predict(births.head(2), "min").round(2)
+    (['race', 'smoke', 'ht'], array([0.29, 0.31]))
+    >>> int(cv.confusion("min").to_numpy().sum())
+    189
     """
 
     path: PathFit

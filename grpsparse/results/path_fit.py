@@ -78,6 +78,16 @@ class PathFit:
         Deviance of each solution.
     null_deviance : float
         Deviance of intercept and offset alone.
+
+    Examples
+    --------
+    >>> import grpsparse as gs
+    >>> births = gs.datasets.load("birthwt")
+    >>> fit = gs.fit("bwt ~ race + smoke", births, lambda_=[50.0, 0.0])
+    >>> fit.selected(50.0), fit.predict({"race": "black", "smoke": 1}, 0.0).round()
+    (['race', 'smoke'], array([2456.]))
+    >>> bool(fit.check().max() < 1e-7)
+    True
     """
 
     model: Model

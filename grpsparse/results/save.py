@@ -94,6 +94,16 @@ def load(path: str | Path, *, scope: Mapping[str, Any] | None = None) -> PathFit
     ------
     DataError
         If the file is not a saved fit, or was written by a later version.
+
+    Examples
+    --------
+    >>> import grpsparse as gs
+    >>> from tempfile import TemporaryDirectory
+    >>> births = gs.datasets.load("birthwt")
+    >>> with TemporaryDirectory() as folder:
+    ...     gs.fit("bwt ~ race + smoke", births).save(f"{folder}/births.fit")
+    ...     gs.load(f"{folder}/births.fit").terms
+    ('race', 'smoke')
     """
     with Path(path).open("rb") as file:
         try:
