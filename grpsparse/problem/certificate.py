@@ -27,7 +27,7 @@ from grpsparse.problem.problem import Problem, State
 __all__ = ["Certificate", "certify"]
 
 SMALLEST_MIXTURE = 1e-16
-MIXTURE_STEP = 2.0  # ratio to which the smallest share is searched
+MIXTURE_STEP = 1.1  # ratio to which the smallest share is searched
 
 
 @dataclass(frozen=True, slots=True)
