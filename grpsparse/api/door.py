@@ -10,8 +10,16 @@ import numpy as np
 
 from grpsparse.api.options import Options, Resolved
 from grpsparse.api.rows import per_row, read_offset, read_weights
-from grpsparse.design import Design, Standardised, assemble, standardise
-from grpsparse.design.matrix import MatrixSpec, matrix_model, read_response, resolve_label
+from grpsparse.design import (
+    Design,
+    MatrixSpec,
+    Standardised,
+    assemble,
+    matrix_model,
+    read_response,
+    resolve_label,
+    standardise,
+)
 from grpsparse.errors import DataError, GroupError, ResponseError, WeightsError
 from grpsparse.families import Response, encode_response
 from grpsparse.groups import FloatArray, IntArray, Model, TermColumns
@@ -277,7 +285,7 @@ def _matrix_door(
         rows,
         frame.n,
         frame.index,
-        frame.notes,
+        (),
         options.intercept,
     )
 

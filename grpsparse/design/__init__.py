@@ -1,6 +1,7 @@
 """Design matrices as operators, their standardised coordinates, and the matrix door."""
 
 from grpsparse.design.matrix import MatrixFrame, MatrixSpec, matrix_model, resolve_label
+from grpsparse.design.response import read_response
 from grpsparse.design.standardise import Standardised, standardise
 from grpsparse.design.storage import Design, assemble
 
@@ -11,6 +12,7 @@ __all__ = [
     "Standardised",
     "assemble",
     "matrix_model",
+    "read_response",
     "resolve_label",
     "standardise",
 ]

@@ -17,11 +17,10 @@ import numpy as np
 from grpsparse.design.finite import blank_missing, require_finite
 from grpsparse.design.labels import group_columns, lay_out, resolve_labels
 from grpsparse.design.reading import Numbers, read_column, read_matrix
-from grpsparse.design.response import read_response
 from grpsparse.errors import DataError, OptionError
 from grpsparse.groups import BoolArray, FloatArray, IntArray, TermColumns
 
-__all__ = ["MatrixFrame", "MatrixSpec", "matrix_model", "read_response", "resolve_label"]
+__all__ = ["MatrixFrame", "MatrixSpec", "matrix_model", "resolve_label"]
 
 _FORMAT = 1
 
@@ -176,15 +175,12 @@ class MatrixFrame:
         Number of rows.
     index : pandas.Index
         Labels of the rows.
-    notes : tuple of str
-        Sentences to print.
     """
 
     blocks: tuple[Any, ...]
     spec: MatrixSpec
     n: int
     index: Any
-    notes: tuple[str, ...] = ()
 
 
 def matrix_model(

@@ -103,10 +103,10 @@ def test_bool_counts_as_zero_and_one():
     assert block(frame.astype({"q": "bool[pyarrow]"})).tolist() == [[1, 1], [0, 0]]
 
 
-def test_names_rows_and_notes():
+def test_names_and_rows():
     made = matrix_model(NUMBERS)
     assert made.spec.columns == ("x1", "x2", "x3")
-    assert (made.n, made.notes) == (2, ())
+    assert made.n == 2
     assert made.index.equals(pd.RangeIndex(2))
     made = matrix_model(pd.DataFrame(NUMBERS, columns=["a", 0, ("b", 1)], index=["r", "s"]))
     assert made.spec.columns == ("a", "0", "('b', 1)")
