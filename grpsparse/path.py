@@ -189,7 +189,9 @@ def _reason_to_stop(problem: Problem, grid: Grid, points: list[_Point]) -> str |
     explained = [(problem.null_loss - point.state.loss) / problem.scale for point in points[-2:]]
     if explained[1] > SATURATED:
         return f"path stopped at {len(points)} of {grid.values.size} lambdas: deviance explained"
-    if explained[1] > 0 and explained[1] - explained[0] < NO_GAIN * explained[1]:
+    gained = explained[1] - explained[0]
+    # in the flat zone of a nonconvex penalty a group stays as it is while lambda falls
+    if problem.penalty.convex and explained[1] > 0 and gained < NO_GAIN * explained[1]:
         return f"path stopped at {len(points)} of {grid.values.size} lambdas: no further gain"
     return None
 

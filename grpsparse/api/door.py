@@ -108,7 +108,8 @@ class Opened:
             If these weights leave no row, or a response that the family cannot have.
         """
         _check_response(self.response, weights, self.model.response)
-        normalised = weights / weights.sum()
+        normalised = weights / weights.max()  # the sum of huge weights may overflow
+        normalised /= normalised.sum()
         offset = np.zeros_like(self.y) if self.offset is None else self.offset
         spec = PenaltySpec(
             self.resolved.penalty,

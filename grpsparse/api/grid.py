@@ -38,6 +38,9 @@ def make_grid(options: Options, problem: Problem) -> Grid:
 
 def _given(options: Options) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     given = options.lambda_
+    kinds = {type(each) for each in np.ravel(np.asarray(given, dtype=object))}
+    if kinds & {str, bool, np.bool_, np.str_}:
+        raise LambdaError(f"`lambda_` is {given!r}; give a number or a sequence of them.")
     try:
         values = np.atleast_1d(np.asarray(given, dtype=np.float64))
     except (TypeError, ValueError):
@@ -47,7 +50,8 @@ def _given(options: Options) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
             f"`lambda_` has shape {values.shape}; give one number or a flat sequence."
         )
     bad = ~np.isfinite(values) | (values < 0)
-    if bad.any() or isinstance(given, bool):
-        shown = given if isinstance(given, bool) else float(values[bad][0])
-        raise LambdaError(f"`lambda_` has {shown!r}; every lambda is finite and at least 0.")
+    if bad.any():
+        raise LambdaError(
+            f"`lambda_` has {values[bad][0]:g}; every lambda is finite and at least 0."
+        )
     return np.sort(values)[::-1].copy()

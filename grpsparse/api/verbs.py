@@ -156,6 +156,7 @@ def fit(
     return result
 
 
+COMPREHENSIONS = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
 _DEFAULTS: dict[str, Any] = dict(fit.__kwdefaults__ or {})
 
 
@@ -322,9 +323,18 @@ def _open(
     resolved = resolve(options, formula=isinstance(formula, str))
     scope: Mapping[str, Any] = {}
     if isinstance(formula, str):
-        frame = sys._getframe(depth)  # noqa: SLF001
-        scope = ChainMap(frame.f_locals, frame.f_globals)
+        scope = _caller_scope(depth + 1)
     return open_door(formula, data, options, resolved, scope=scope, extra=extra)
+
+
+def _caller_scope(depth: int) -> Mapping[str, Any]:
+    """Return the names of the frame `depth` calls up; a comprehension sees those around it."""
+    frame = sys._getframe(depth)  # noqa: SLF001
+    seen = [frame.f_locals]
+    while frame.f_code.co_name in COMPREHENSIONS and frame.f_back is not None:
+        frame = frame.f_back
+        seen.append(frame.f_locals)
+    return ChainMap(*seen, frame.f_globals)
 
 
 def _full_path(opened: Opened) -> Path:

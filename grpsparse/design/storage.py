@@ -133,7 +133,9 @@ class SparseDesign:
         about = stored * (matrix.data - centre[column]) ** 2
         p = matrix.shape[1]
         present = np.bincount(column, weights=stored, minlength=p)
-        absent = np.maximum(weights.sum() - present, 0.0)
+        counted = np.bincount(column, weights=stored > 0, minlength=p)
+        full = counted == np.count_nonzero(weights > 0)  # the difference would be rounding
+        absent = np.where(full, 0.0, np.maximum(weights.sum() - present, 0.0))
         moments: FloatArray = np.bincount(column, weights=about, minlength=p) + absent * centre**2
         return moments
 

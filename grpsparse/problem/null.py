@@ -65,8 +65,7 @@ def fit_null(data: Observed, basis: Basis, *, what: str) -> SmoothFit:
     ResponseError
         Where no finite fit exists: a class or a level that the columns in `what` separate.
     """
-    n_classes = data.y.shape[1]
-    start = np.zeros((basis.rows.shape[0], n_classes))
+    start = basis.rows @ (data.weights[:, None] * _working_response(data))
     fit = newton(data, basis.rows, start, max_steps=200)
     if basis.rows.shape[0] and not (fit.converged and _finite(data, basis, fit)):
         raise ResponseError(
@@ -75,6 +74,17 @@ def fit_null(data: Observed, basis: Basis, *, what: str) -> SmoothFit:
             "drop rows of weight zero."
         )
     return fit
+
+
+def _working_response(data: Observed) -> FloatArray:
+    """Return link(mean) - offset at means between the response and its average, (n, K).
+
+    Its projection on the columns is where a fit starts: a large common offset, which the
+    intercept takes up, is taken up there.
+    """
+    middle = 0.5 * (data.y + data.weights @ data.y)
+    working: FloatArray = data.family.link(middle) - data.offset
+    return working
 
 
 def _finite(data: Observed, basis: Basis, fit: SmoothFit) -> bool:

@@ -33,6 +33,7 @@ COARSE = 1e-6
 NEWTON_MARGIN = 0.03  # the gap is about the root of the Newton decrement; stop below this share
 NEWTON_WORK = 4e8  # rows times variables squared
 NEWTON_STEPS = 30
+LARGEST_DAMPING = 1e6  # beyond this no step of the model lowers the objective
 INNER_SHARE = 0.05  # of the first sweep's gain, at which the model counts as minimised
 
 
@@ -87,7 +88,7 @@ class BlockDescent:
         while used < self.max_iter:
             sweeps, gain = work.newton_step(min(self.max_iter - used, patience), accuracy)
             used, since = used + sweeps, since + sweeps
-            if gain <= accuracy:
+            if gain <= accuracy or work.damping > LARGEST_DAMPING:
                 break
             if since >= patience:
                 steps = work.finish(0.0, target)
@@ -119,6 +120,7 @@ class _Sweeps:
         self.penalty_value = self.blocks.value(self.theta)
         self.loss = start.loss
         self.exact = False
+        self.damping = 1.0  # on the model's curvature
 
     def state(self) -> State:
         """Return the point reached, in all coordinates of the problem."""
@@ -151,8 +153,9 @@ class _Sweeps:
         residual = np.ascontiguousarray((data.weights[:, None] * data.residual(self.eta)).T)
         softmax = data.family.hessian == "softmax"
         curvature = data.family.curvature(self.eta)
+        weights = self.damping * data.weights
         if not softmax:
-            curvature = curvature * data.weights[:, None]
+            curvature = curvature * weights[:, None]
         theta = self.theta.copy()
         moved = np.zeros_like(residual)
         first, second = self.problem.penalty.parameters
@@ -165,14 +168,18 @@ class _Sweeps:
             theta,
             residual,
             moved,
-            (np.ascontiguousarray(curvature.T), data.weights, softmax),
+            (np.ascontiguousarray(curvature.T), weights, softmax),
             (max_sweeps, accuracy * self.problem.scale, INNER_SHARE),
         )
         self._move(theta, moved.T)
         return int(sweeps), float(first_gain) / self.problem.scale
 
     def _move(self, theta: FloatArray, moved: FloatArray) -> None:
-        """Accept the step, halved until the objective does not rise."""
+        """Accept the step if the objective does not rise.
+
+        Between two points a convex objective falls too, so the step is halved; a nonconvex
+        one may be higher, so there the curvature of the next model is raised.
+        """
         data = self.problem.data
         if self.quadratic:
             self.theta, self.eta = theta, self.eta + moved
@@ -181,7 +188,7 @@ class _Sweeps:
             return
         before = self.loss + self.penalty_value
         size = 1.0
-        for _ in range(30):
+        for _ in range(30 if self.problem.penalty.convex else 1):
             eta = self.eta + size * moved
             trial = theta if size == 1.0 else self.theta + size * (theta - self.theta)
             penalty = self.blocks.value(trial)
@@ -189,8 +196,10 @@ class _Sweeps:
             if loss + penalty <= before + 1e-15 * max(1.0, abs(before)):
                 self.theta, self.eta, self.penalty_value = trial, eta, penalty
                 self.loss = loss
+                self.damping = max(1.0, 0.5 * self.damping)
                 return
             size *= 0.5
+        self.damping *= 4.0
 
     def finish(self, accuracy: float, target: float) -> int:
         """Shift classes, then take Newton steps on the active blocks if they are few."""
