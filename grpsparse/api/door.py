@@ -239,7 +239,7 @@ def _formula_door(
         na_action=options.na_action,
     )
     arrays = {
-        role: per_row(value, name=role, rows=frame.rows, n_given=frame.n_given)
+        role: per_row(value, name=role, rows=frame.rows, n_given=frame.n_given, index=frame.index)
         for role, value in given.items()
         if role not in named
     }
@@ -274,7 +274,8 @@ def _matrix_door(
     response, name = read_response(y, frame.n, index=frame.index)
     rows = np.arange(frame.n)
     arrays = {
-        role: per_row(value, name=role, rows=rows, n_given=frame.n) for role, value in given.items()
+        role: per_row(value, name=role, rows=rows, n_given=frame.n, index=frame.index)
+        for role, value in given.items()
     }
     spec = replace(frame.spec, response=name)
     return _Frame(

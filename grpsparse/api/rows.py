@@ -6,24 +6,28 @@ from typing import Any
 
 import numpy as np
 
+from grpsparse.design.response import check_order
 from grpsparse.errors import DataError, WeightsError
 from grpsparse.groups import FloatArray, IntArray
 
 __all__ = ["per_row", "read_offset", "read_weights"]
 
 
-def per_row(values: Any, *, name: str, rows: IntArray, n_given: int) -> Any:
+def per_row(values: Any, *, name: str, rows: IntArray, n_given: int, index: Any) -> Any:
     """Return one value per kept row from an array with one per row given.
 
     Raises
     ------
     DataError
-        A length that is not that of the data.
+        A length that is not that of the data, or its labels (`index`, of the kept rows) in
+        another order.
     """
     array = np.asarray(values)
     if array.ndim == 0 or array.shape[0] != n_given:
         came = "a single value" if array.ndim == 0 else f"{array.shape[0]} values"
         raise DataError(f"`{name}` has {came} for {n_given} rows of data; give one per row.")
+    if hasattr(values, "iloc"):
+        check_order(values.iloc[rows], rows.size, index, name=name)
     return array[rows]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from grpsparse.design.reading import refuse_device
 from grpsparse.errors import DataError
 
-__all__ = ["read_response"]
+__all__ = ["check_order", "read_response"]
 
 
 def read_response(y: Any, n: int, *, index: Any = None) -> tuple[Any, str]:
@@ -51,7 +51,7 @@ def read_response(y: Any, n: int, *, index: Any = None) -> tuple[Any, str]:
             f"`y` is of type {type(y).__name__}{advice}; give one value per row of X, as an array "
             "or a Series."
         )
-    _check_order(y, n, index)
+    check_order(y, n, index, name="y")
     values, name = _column(y)
     shape = np.shape(values)
     if not shape or shape[0] != n:
@@ -60,17 +60,36 @@ def read_response(y: Any, n: int, *, index: Any = None) -> tuple[Any, str]:
     return values, name
 
 
-def _check_order(y: Any, n: int, index: Any) -> None:
+def check_order(values: Any, n: int, index: Any, *, name: str) -> None:
+    """Refuse a Series or DataFrame with the labels of the rows in another order.
+
+    Parameters
+    ----------
+    values : object
+        What was given; only pandas objects carry labels.
+    n : int
+        Number of rows.
+    index : pandas.Index, optional
+        Labels of the rows.
+    name : str
+        Name of the argument, for the message.
+
+    Raises
+    ------
+    DataError
+        The same labels in another order.
+    """
     import pandas as pd
 
-    if index is None or not isinstance(y, pd.Series | pd.DataFrame):
+    if index is None or not isinstance(values, pd.Series | pd.DataFrame):
         return
-    if len(y) != n or not index.is_unique or index.equals(y.index):
+    if len(values) != n or not index.is_unique or index.equals(values.index):
         return
-    if y.index.is_unique and index.isin(y.index).all():
+    if values.index.is_unique and index.isin(values.index).all():
         raise DataError(
-            "`y` has the row labels of X in another order, and rows are matched by position; give "
-            "y.loc[X.index] to match the labels, or y.to_numpy() if the order is right."
+            f"`{name}` has the row labels of the data in another order, and rows are matched by "
+            f"position; reorder it by the labels of the data ({name}.loc[data.index]), or give "
+            f"{name}.to_numpy() if the order is right."
         )
 
 

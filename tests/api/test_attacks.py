@@ -1,0 +1,100 @@
+"""Inputs that once gave a wrong number, a crash or a very long wait."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+import grpsparse as gs
+from grpsparse.errors import DataError, LambdaError
+
+SAME = 1e-6  # relative; both fits are solved to a gap of 1e-7 only
+
+
+@pytest.mark.parametrize("penalty", ["group_mcp", "group_scad", "mcp", "scad"])
+def test_a_path_runs_on_while_a_group_is_in_its_flat_zone(penalty):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(300, 4)), columns=list("abcd"))
+    frame["y"] = 10 * frame.a + 0.3 * frame.b + 0.5 * rng.normal(size=300)
+    fit = gs.fit("y ~ a + b + c + d", frame, penalty=penalty)
+    assert "b" in fit.selected(fit.lambda_[-1])
+
+
+@pytest.mark.parametrize("offset", [-300.0, -25.0, 40.0, 500.0])
+def test_the_intercept_takes_up_a_large_common_offset(offset):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100, 6))
+    y = rng.poisson(np.exp(0.3 * X[:, 0] + 0.6 * X[:, 1]))
+    plain = gs.fit(X, y, family="poisson", penalty="lasso", n_lambda=20)
+    moved = gs.fit(
+        X, y, family="poisson", penalty="lasso", n_lambda=20, offset=np.full(100, offset)
+    )
+    assert moved.null_deviance == pytest.approx(plain.null_deviance, rel=1e-10)
+    assert moved.converged.all()
+    assert moved.check().max() < 1e-7
+    np.testing.assert_allclose(moved.deviance, plain.deviance, rtol=SAME)
+
+
+@pytest.mark.parametrize("constant", [1.0, 1e3, 0.1])
+def test_a_constant_sparse_column_has_coefficient_zero(constant):
+    X = sparse.random(80, 4, density=0.3, random_state=1).toarray()
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=80) + X[:, 0]
+    joined = np.column_stack([X, np.full(80, constant)])
+    for options in ({"penalty": "lasso"}, {"groups": [0, 0, 1, 1, 1]}):
+        options["weights"] = rng.uniform(0.5, 2, size=80)
+        thin = gs.fit(sparse.csr_array(joined), y, lambda_=[0.05, 0.01], **options)
+        dense = gs.fit(joined, y, lambda_=[0.05, 0.01], **options)
+        np.testing.assert_allclose(thin.coef_path, dense.coef_path, atol=1e-5)
+        assert np.all(thin.coef_path[:, 4] == 0)
+
+
+@pytest.mark.parametrize("penalty", ["group_scad", "group_mcp"])
+def test_a_nonconvex_model_that_misleads_is_damped(penalty):
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(100, 6))
+    y = X @ [1, 2, 0, 0, 0, 0] + rng.normal(size=100) > 0
+    fit = gs.fit(X, y, groups=[0, 0, 1, 1, 2, 2], penalty=penalty)
+    assert fit.converged.all()
+    assert fit.n_iter.sum() < 5000  # it took the 20 000 sweeps allowed, at two points
+
+
+def test_a_duplicated_column_does_not_stall_the_multinomial_lasso():
+    plans = gs.datasets.load("medicare")
+    fit = gs.fit("share ~ brand + drugs + dental + vision + premium", plans, penalty="lasso")
+    assert fit.converged.all()
+    assert fit.n_iter.sum() < 5000
+
+
+def test_names_around_a_comprehension_are_seen():
+    u = np.random.default_rng(0).normal(size=30)
+    v = u**2
+    assert v.size == u.size
+    assert [gs.fit("v ~ u", lambda_=at).terms for at in (0.1, 0.2)] == [("u",), ("u",)]
+
+
+def test_labels_in_another_order_are_refused():
+    frame = pd.DataFrame({"y": np.arange(20.0), "x": np.arange(20.0) ** 2})
+    backwards = pd.Series(np.linspace(1, 2, 20), index=frame.index[::-1])
+    for argument in ("weights", "offset"):
+        with pytest.raises(DataError, match=argument):
+            gs.fit("y ~ x", frame, **{argument: backwards})
+        with pytest.raises(DataError, match=argument):
+            gs.fit(frame[["x"]], frame["y"], **{argument: backwards})
+    gs.fit("y ~ x", frame, weights=backwards.to_numpy())
+
+
+def test_huge_weights_are_only_a_scale():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(20, 2)), rng.normal(size=20)
+    plain = gs.fit(X, y, lambda_=0.05)
+    huge = gs.fit(X, y, lambda_=0.05, weights=np.full(20, 1e300))
+    np.testing.assert_allclose(huge.coef_path, plain.coef_path, rtol=1e-12)
+
+
+@pytest.mark.parametrize("lambda_", ["0.1", [True], [0.1, "0.2"]])
+def test_a_lambda_that_is_no_number_is_refused(lambda_):
+    with pytest.raises(LambdaError, match="lambda_"):
+        gs.fit(np.eye(4)[:, :2], np.arange(4.0), lambda_=lambda_)
