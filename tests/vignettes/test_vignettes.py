@@ -28,6 +28,13 @@ def test_vignette_prints_what_it_shows(vignette, tmp_path):
         assert (vignette.parent / figure).is_file()
 
 
+def test_the_readme_prints_what_it_shows(tmp_path):
+    readme = RUN["FOLDER"].parent / "README.md"
+    printed = RUN["execute"](readme, tmp_path)
+    for block, output in zip(RUN["blocks"](readme.read_text("utf-8")), printed, strict=True):
+        assert RUN["steady"](output) == RUN["steady"](block.output)
+
+
 def test_vignette_fits_the_page(vignette):
     for block in RUN["blocks"](vignette.read_text(encoding="utf-8")):
         for line in (block.code + block.output).splitlines():
