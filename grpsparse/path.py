@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from grpsparse.errors import OptionError
 from grpsparse.groups import BoolArray, FloatArray, IntArray
 from grpsparse.problem import Certificate, Problem, State, certify
 from grpsparse.screening import active_groups, strong_set, violators
@@ -106,7 +107,15 @@ def fit_path(
         Bound on every point's certificate.
     on_point : callable, optional
         Called after every point, for a progress bar.
+
+    Raises
+    ------
+    OptionError
+        A problem that the solver does not support.
     """
+    refusal = solver.supports(problem)
+    if refusal is not None:
+        raise OptionError(f"solver={solver.name!r} cannot fit this: {refusal}")
     working = WorkingSet(problem)
     state = problem.start
     correlation = problem.correlation(state)

@@ -10,11 +10,11 @@ References: Breheny & Huang (2015), doi:10.1007/s11222-013-9424-2, for the firm 
 
 from __future__ import annotations
 
-from math import sqrt
+from math import nan, sqrt
 
 from numba import njit
 
-from grpsparse.backend.codes import LINEAR, MCP
+from grpsparse.backend.codes import LINEAR, MCP, SCAD
 
 __all__ = ["radial_prox"]
 
@@ -80,4 +80,6 @@ def radial_prox(code: int, a: float, b: float, s: float, step: float, level: flo
     # with u = b*r, p(r) = P(u)/b turns into a step b*step for P at b*s
     if code == MCP:
         return _mcp(a, b * s, b * step, level) / b
-    return _scad(a, b * s, b * step, level) / b
+    if code == SCAD:
+        return _scad(a, b * s, b * step, level) / b
+    return nan  # a code without a branch must not pass for another

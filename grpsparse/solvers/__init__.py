@@ -28,8 +28,11 @@ def get(solver: str | Solver) -> Solver:
         A name that no solver has.
     """
     if not isinstance(solver, str):
-        if not callable(getattr(solver, "solve", None)):
-            raise OptionError(f"solver={solver!r} is neither a name nor a solver; use {names()}.")
+        if isinstance(solver, type) or not callable(getattr(solver, "solve", None)):
+            raise OptionError(
+                f"solver={solver!r} is neither a name nor a solver object; give one of "
+                f"{', '.join(map(repr, names()))}, or an object such as BlockDescent()."
+            )
         return solver
     if solver == "auto":
         return BlockDescent()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,7 @@ def terms_of(sizes):
     edges = np.concatenate([[0], np.cumsum(sizes)])
     return tuple(
         TermColumns(f"g{g}", "group", tuple(f"x{j}" for j in range(a, b)), np.arange(a, b))
-        for g, (a, b) in enumerate(zip(edges[:-1], edges[1:], strict=True))
+        for g, (a, b) in enumerate(itertools.pairwise(edges))
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from grpsparse.backend.kernels import descend
+from grpsparse.backend.prox import radial_prox
 from grpsparse.errors import OptionError
 from grpsparse.path import Grid, fit_path
 from grpsparse.penalties import GroupMCP, SparseGroupLasso
@@ -193,3 +194,19 @@ def test_solvers_by_name():
         get("block_decent")
     with pytest.raises(OptionError, match="max_iter"):
         BlockDescent(max_iter=0)
+    with pytest.raises(OptionError, match="BlockDescent"):
+        get(BlockDescent)
+
+
+def test_a_solver_may_refuse(data):
+    class Reluctant(BlockDescent):
+        def supports(self, problem):  # noqa: ARG002
+            return "it has an intercept."
+
+    problem = data.problem("gaussian", "group_lasso")
+    with pytest.raises(OptionError, match="it has an intercept"):
+        fit_path(problem, Grid(np.ones(1), automatic=False), solver=Reluctant(), tol=1e-7)
+
+
+def test_a_code_without_a_branch_is_no_number():
+    assert np.isnan(radial_prox(77, 3.0, 1.0, 2.0, 1.0, 1.0))

@@ -95,12 +95,3 @@ def cases() -> Any:
 def penalty(request: pytest.FixtureRequest) -> str:
     """Every penalty in turn."""
     return str(request.param)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Call MCP and SCAD of single coefficients with separate classes slow: up to 20,000 sweeps."""
-    for item in items:
-        named = {"multinomial"} & set(item.name.strip("]").replace("[", "-").split("-"))
-        if named and {"mcp", "scad"} & set(item.name.strip("]").split("-")):
-            item.add_marker(pytest.mark.slow)

@@ -155,8 +155,12 @@ def test_stationary_and_nowhere_worse(nonconvex, record_property):
         own = objective.theirs(nonconvex, nonconvex.eta[place])
         _, their_violation = objective.at(*theirs, lambda_, own)
         if place in DIFFERENT.get(nonconvex.id, ()):
-            record_property(f"objective at {place}: ours, theirs", f"{value:.12g}, {their_value:.12g}")
-            record_property(f"violation at {place}: ours, theirs", f"{violation:.2e}, {their_violation:.2e}")
+            record_property(
+                f"objective at {place}: ours, theirs", f"{value:.12g}, {their_value:.12g}"
+            )
+            record_property(
+                f"violation at {place}: ours, theirs", f"{violation:.2e}, {their_violation:.2e}"
+            )
         assert violation <= OURS_STATIONARY
         assert value <= their_value + NO_WORSE
         # This reading of the peer's objective is right: its solution is stationary in it.
