@@ -143,7 +143,7 @@ def test_order_of_terms(case: Any, convex: str) -> None:
     assert_same(one, other)
 
 
-@pytest.mark.parametrize("standardize", ["auto", False])
+@pytest.mark.parametrize("standardize", [False, pytest.param("auto", marks=pytest.mark.slow)])
 def test_order_of_columns(case: Any, convex: str, standardize: Any) -> None:
     penalty = convex
     chosen = gs.penalties.get(penalty)
@@ -198,7 +198,10 @@ def test_weights_are_repeated_rows_in_cross_validation(case: Any) -> None:
     assert other.index_1se == one.index_1se
 
 
-@pytest.mark.parametrize("factor", [1e-6, 7.0, 1e8])
+@pytest.mark.parametrize(
+    "factor",
+    [7.0, pytest.param(1e-6, marks=pytest.mark.slow), pytest.param(1e8, marks=pytest.mark.slow)],
+)
 def test_scale_of_weights(case: Any, penalty: str, factor: float) -> None:
     one = case.fit(penalty=penalty, weights=case.weights, tol=TIGHT)
     other = case.fit(penalty=penalty, weights=factor * case.weights, tol=TIGHT)
@@ -234,7 +237,10 @@ def test_a_gaussian_offset_is_taken_off_the_response(cases: Any, penalty: str) -
     np.testing.assert_allclose(link(other) - case.offset[:, None], link(one), atol=SAME)
 
 
-@pytest.mark.parametrize("factor", [1e-5, 3.0, 1e7])
+@pytest.mark.parametrize(
+    "factor",
+    [1e-5, pytest.param(3.0, marks=pytest.mark.slow), pytest.param(1e7, marks=pytest.mark.slow)],
+)
 def test_units_of_the_response(cases: Any, factor: float, penalty: str) -> None:
     case = cases("gaussian")
     if penalty.endswith("elastic_net"):
@@ -255,7 +261,7 @@ def test_units_of_the_response(cases: Any, factor: float, penalty: str) -> None:
     assert scaled.converged.all()
 
 
-@pytest.mark.parametrize("factor", [1e-6, 1e6])
+@pytest.mark.parametrize("factor", [1e-6, pytest.param(1e6, marks=pytest.mark.slow)])
 def test_units_of_the_columns(case: Any, penalty: str, factor: float) -> None:
     units = np.where(np.arange(LABELS.size) % 2, factor, 1.0)
     one = case.fit(penalty=penalty, tol=TIGHT)
