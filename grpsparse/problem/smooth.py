@@ -22,7 +22,7 @@ __all__ = ["Curved", "Observed", "SmoothFit", "newton"]
 NEGLIGIBLE = 1e-16  # Newton decrement, over the objective's size, that counts as converged
 ROUNDING = 1e-31  # and the one at which further steps are noise
 QUADRATIC = 1e-9  # decrement below which the objective may rise by rounding
-NOISE = 4e-16
+NOISE = 1e-14  # of the objective: rounding of a sum whose terms cancel
 HALVINGS = 30
 JUST_ACROSS = 1.0 + 1e-12  # so that the entry at the kink ends on it
 RIDGE = 1e-11  # on unit curvatures: keeps directions of no curvature out of the step
@@ -154,7 +154,8 @@ def newton(
             break
         point, eta, value, loss = moved
         system = system.without_kinks(point)
-        if (decrement / unit) ** 2 <= 0.1 * enough:  # what the next decrement would be
+        # the next decrement would be about the square; at rounding level it is waited for
+        if enough > ROUNDING and (decrement / unit) ** 2 <= 0.1 * enough:
             converged = True
             break
         previous = decrement
