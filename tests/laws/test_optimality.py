@@ -197,7 +197,7 @@ def test_no_direction_lowers_the_objective(case: Any, penalty: str) -> None:
     for standardize in standardisations(penalty):
         fit = case.fit(penalty=penalty, standardize=standardize, n_lambda=4, tol=1e-12)
         reference = Reference(case, penalty, standardize, plain=True)
-        for at in (1, 3):
+        for at in (2,):
             b0, B = coefficients(fit, at)
             lambda_ = float(fit.lambda_[at])
             value = reference.at(b0, B, lambda_)
