@@ -17,6 +17,8 @@ from grpsparse.groups import FloatArray, IntArray
 
 __all__ = ["BlockDesign", "DenseDesign", "Design", "SparseDesign", "assemble"]
 
+CHUNK_ENTRIES = 4_000_000  # entries of X looked at in float64 at a time
+
 
 class Design(Protocol):
     """A matrix of n rows and p columns, seen through its products."""
@@ -66,13 +68,21 @@ class DenseDesign:
     def linear_predictor(self, coef: FloatArray) -> FloatArray:
         """Return X @ coef."""
         active = np.flatnonzero(coef.any(axis=1))
-        if 4 * active.size < coef.shape[0]:
-            return _float64(self.columns[active].T @ _as(coef[active], self.columns))
-        return _float64(self.columns.T @ _as(coef, self.columns))
+        if self.dtype == np.float64 and 4 * active.size >= coef.shape[0]:
+            return _float64(self.columns.T @ coef)
+        return _float64(self.columns[active].astype(np.float64).T @ coef[active])
 
     def correlate(self, residual: FloatArray) -> FloatArray:
         """Return X' @ residual."""
-        return _float64(self.columns @ _as(residual, self.columns))
+        if self.dtype == np.float64:
+            return _float64(self.columns @ residual)
+        n, p = self.shape
+        step = max(1, CHUNK_ENTRIES // max(n, 1))  # widened piece by piece, never whole
+        pieces = [
+            self.columns[start : start + step].astype(np.float64) @ residual
+            for start in range(0, p, step)
+        ]
+        return np.concatenate([np.empty((0, residual.shape[1])), *pieces])
 
     def working_columns(self, index: IntArray) -> FloatArray:
         """Return the columns named by `index`."""
@@ -82,7 +92,7 @@ class DenseDesign:
         """Return the weighted sums of squares about `centre`."""
         n, p = self.shape
         out = np.empty(p)
-        chunk = max(1, 4_000_000 // max(n, 1))
+        chunk = max(1, CHUNK_ENTRIES // max(n, 1))
         for start in range(0, p, chunk):
             stop = min(p, start + chunk)
             deviations = self.columns[start:stop].astype(np.float64) - centre[start:stop, None]
@@ -243,10 +253,6 @@ def _merge(sparse: bool, run: list[Any], centred: bool, dtype: str) -> Design:
     if shift.any():
         columns -= shift[:, None]
     return DenseDesign(columns.astype(dtype, order="C", copy=False), shift)
-
-
-def _as(array: FloatArray, like: FloatArray) -> FloatArray:
-    return array.astype(like.dtype, copy=False)
 
 
 def _float64(array: Any) -> FloatArray:

@@ -4,9 +4,10 @@ Convex problems: the duality gap. theta = y - mu is made orthogonal to intercept
 unpenalised columns, U'W theta = 0, then scaled into the dual unit ball of the penalty;
 D(theta) = -sum_i w_i phi_i*(-theta_i) - p*(Z'W theta). Because theta is orthogonal to U, the
 offset in phi* may be replaced by the null fit's linear predictor, which saves digits.
-Projecting can push a fitted mean of nearly 0 or 1 out of its range; a mixture with the null
-fit's residual, which is orthogonal to U too, brings it back. The gap is reported over
-f(null) - f(saturated), so units of y and X drop out.
+Projecting can push a fitted mean of nearly 0 or 1 out of its range: then the unpenalised part
+is solved once more, and if that is not enough, a mixture with the null fit's residual, which
+is orthogonal to U too, brings it back. The gap is reported over f(null) - f(saturated), so
+units of y and X drop out.
 
 Nonconvex problems: directional stationarity. The largest violation over blocks, each over its
 weight, the gradient's norm on an orthonormal basis of the unpenalised directions, over lambda_max.
@@ -23,9 +24,11 @@ from grpsparse.groups import FloatArray
 from grpsparse.penalties import ConvexPenalty
 from grpsparse.problem.null import Basis, unpenalised_basis
 from grpsparse.problem.problem import Problem, State
+from grpsparse.problem.smooth import Observed, newton
 
 __all__ = ["Certificate", "certify"]
 
+POLISHING_STEPS = 10
 SMALLEST_MIXTURE = 1e-16
 MIXTURE_STEP = 1.1  # ratio to which the smallest share is searched
 
@@ -59,6 +62,9 @@ def _duality_gap(problem: Problem, state: State, lambda_: float) -> Certificate:
     dual = basis.project_out(problem.data.residual(state.eta), problem.data.weights)
     value, correlation = _dual_value(problem, dual, lambda_)
     if not np.isfinite(value):
+        dual = _polished(problem, state, basis)
+        value, correlation = _dual_value(problem, dual, lambda_)
+    if not np.isfinite(value):
         value, correlation = _dual_value(problem, _inside(problem, dual, basis), lambda_)
     return Certificate((primal - value) / problem.scale, correlation)
 
@@ -76,6 +82,15 @@ def _dual_value(problem: Problem, dual: FloatArray, lambda_: float) -> tuple[flo
         penalty.conjugate(scale * view, blocks, level, single) for view in views
     )
     return value, correlation
+
+
+def _polished(problem: Problem, state: State, basis: Basis) -> FloatArray:
+    """Return the residual after the unpenalised part is solved to rounding once more."""
+    data = problem.data
+    ahead = Observed(data.family, data.y, data.weights, state.eta)
+    start = np.zeros((basis.rows.shape[0], problem.n_outputs))
+    fit = newton(ahead, basis.rows, start, max_steps=POLISHING_STEPS, scale=problem.scale)
+    return basis.project_out(data.residual(fit.eta), data.weights)
 
 
 def _inside(problem: Problem, dual: FloatArray, basis: Basis) -> FloatArray:

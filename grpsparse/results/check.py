@@ -27,6 +27,7 @@ from grpsparse.results.check_loss import (
     conjugate,
     mixture,
     project_out,
+    settled,
     unpenalised_fit,
 )
 from grpsparse.results.check_scale import Columns, Coordinates, centred_columns, coordinates
@@ -222,7 +223,7 @@ def _duality_gap(case: _Case, point: _Point, free: _Free) -> float:
     bound = np.where(bent, np.inf, slope)
     scale = _largest_scale(case, point, single, penalised, bound)
     if mixture(rows, scale * point.dual, scale * free.inner) > 0:
-        point = _mixed(case, point, free.inner)
+        point = _inside(case, point, free)
         scale = _largest_scale(case, point, single, penalised, bound)
     excess = np.maximum(_sizes(case, scale * point.correlation, single)[penalised] - slope, 0.0)
     against = float(np.sum(excess[bent] ** 2 / (2.0 * bend[bent])))
@@ -234,12 +235,18 @@ def _duality_gap(case: _Case, point: _Point, free: _Free) -> float:
     return gap / (rows.loss(case.null) - saturated)
 
 
-def _mixed(case: _Case, point: _Point, inner: FloatArray) -> _Point:
-    """Return the point with as much of `inner` in its dual point as its domain asks for."""
-    share = mixture(case.rows, point.dual, inner)
-    dual = (1.0 - share) * point.dual + share * inner
-    correlation = case.coordinates.rows @ (case.rows.root * dual)
-    return replace(point, dual=dual, correlation=correlation)
+def _inside(case: _Case, point: _Point, free: _Free) -> _Point:
+    """Return the point with its dual point brought into the domain.
+
+    The unpenalised part is settled to rounding; what is still outside is mixed with `inner`.
+    """
+    rows = case.rows
+    residual = rows.residual(settled(rows, free.spanned, point.eta))
+    dual = project_out(residual, free.spanned, rows.root)
+    share = mixture(rows, dual, free.inner)
+    if share > 0:
+        dual = (1.0 - share) * dual + share * free.inner
+    return replace(point, dual=dual, correlation=case.coordinates.rows @ (rows.root * dual))
 
 
 def _sizes(case: _Case, correlation: FloatArray, single: FloatArray) -> FloatArray:

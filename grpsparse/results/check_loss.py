@@ -22,7 +22,7 @@ from scipy.special import xlogy
 from grpsparse.families import Family
 from grpsparse.groups import FloatArray
 
-__all__ = ["Rows", "basis", "conjugate", "mixture", "project_out", "unpenalised_fit"]
+__all__ = ["Rows", "basis", "conjugate", "mixture", "project_out", "settled", "unpenalised_fit"]
 
 DEPENDENT = 1e-9  # of a unit column beside the others: no direction of its own
 ROUNDING = 64 * float(np.finfo(np.float64).eps)
@@ -89,10 +89,15 @@ def unpenalised_fit(rows: Rows, spanned: FloatArray) -> FloatArray:
     """
     if not spanned.shape[0]:
         return rows.offset
-    root, columns = rows.root, spanned.T / rows.root
     middle = np.tile(rows.share @ rows.y, (rows.y.shape[0], 1))
     target = np.asarray(rows.family.link(middle)) - rows.offset
-    eta = rows.offset + columns @ (spanned @ (root * target))
+    eta = rows.offset + (spanned.T / rows.root) @ (spanned @ (rows.root * target))
+    return settled(rows, spanned, eta)
+
+
+def settled(rows: Rows, spanned: FloatArray, eta: FloatArray) -> FloatArray:
+    """Return predictors (n, K) moved along orthonormal rows (r, n) to the lowest loss."""
+    root, columns = rows.root, spanned.T / rows.root
     loss, steepest = rows.loss(eta), np.inf
     for _ in range(STEPS):
         slope = spanned @ (root * rows.residual(eta))

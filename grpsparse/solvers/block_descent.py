@@ -124,7 +124,7 @@ class _Sweeps:
 
     def state(self) -> State:
         """Return the point reached, in all coordinates of the problem."""
-        if not self.exact:
+        if not self.exact or self.working.rows.dtype != np.float64:
             self._refresh()
         self.working.keep_metric(self.groups, self.metric)
         theta = self.start.theta.copy()
@@ -231,8 +231,15 @@ class _Sweeps:
     def _refresh(self) -> None:
         """Recompute the linear predictor, so that updates of it leave no rounding behind."""
         data = self.problem.data
-        active = np.flatnonzero(self.theta.any(axis=1))
-        moved = (self.theta[active].T @ self.working.rows[active]).T.astype(np.float64, copy=False)
+        working = self.working
+        if working.rows.dtype == np.float64:
+            active = np.flatnonzero(self.theta.any(axis=1))
+            moved = (self.theta[active].T @ working.rows[active]).T
+        else:  # the working columns were rounded; the design in float64 is what counts
+            theta = np.zeros_like(self.start.theta)
+            theta[working.coordinates] = self.theta[working.top :]
+            moved = np.asfortranarray(self.problem.coordinates.linear_predictor(theta))
+            moved += self.theta[: working.top].sum(axis=0)
         self.eta = data.offset + moved
         self.loss = data.loss(self.eta)
 

@@ -98,3 +98,29 @@ def test_huge_weights_are_only_a_scale():
 def test_a_lambda_that_is_no_number_is_refused(lambda_):
     with pytest.raises(LambdaError, match="lambda_"):
         gs.fit(np.eye(4)[:, :2], np.arange(4.0), lambda_=lambda_)
+
+
+@pytest.mark.parametrize("seed", [4, 7])
+def test_nearly_separated_classes_are_certified(seed):
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame({"x": rng.normal(size=60), "f": rng.choice(list("abc"), 60)})
+    draws = rng.gumbel(size=(60, 3)) + np.array([0, -2.0, -1.0])
+    frame["y"] = np.array(list("uvw"))[np.argmax(draws, 1)]
+    fit = gs.fit(
+        "y ~ f + bs(x, df=4)",
+        frame,
+        penalty_factor={"bs(x, df=4)": 0},
+        n_lambda=10,
+        lambda_min_ratio=0.05,
+    )
+    assert fit.converged.all()
+    assert fit.check().max() < 1e-7
+
+
+def test_float32_is_certified_in_float64():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100, 20)) * np.logspace(-2, 2, 20) + 5
+    fit = gs.fit(X, X[:, 0] * 50 + rng.normal(size=100), penalty="lasso", dtype="float32")
+    assert fit.converged.all()
+    assert fit.certificate.min() > -1e-12
+    np.testing.assert_allclose(fit.check(), fit.certificate, atol=1e-7)

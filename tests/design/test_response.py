@@ -104,7 +104,7 @@ def test_numbers_beside_text_stay_numbers():
 
 def test_rows_in_another_order_are_refused():
     index = pd.Index([2, 0, 1])
-    with pytest.raises(DataError, match=r"another order.*y\.loc\[X\.index\]"):
+    with pytest.raises(DataError, match=r"another order.*y\.loc\[data\.index\]"):
         read_response(pd.Series([1, 2, 3]), 3, index=index)
     for fine in ([2, 0, 1], [5, 6, 7], [0, 0, 1]):
         y = pd.Series([1, 2, 3], index=fine)
