@@ -26,9 +26,11 @@ def strong_set(
     problem: Problem, state: State, correlation: FloatArray, lambda_: float, previous: float
 ) -> BoolArray:
     """Return the groups to sweep at lambda: active, unpenalised, or kept by the strong rule."""
+    swept = active_groups(problem, state) | ~problem.blocks.penalised
+    if swept.all():
+        return swept
     screen = max(0.0, 2.0 * lambda_ - previous)
-    kept = ~problem.blocks.zero_is_optimal(problem.penalty, correlation, screen)
-    return kept | active_groups(problem, state) | ~problem.blocks.penalised
+    return swept | ~problem.blocks.zero_is_optimal(problem.penalty, correlation, screen)
 
 
 def violators(

@@ -49,6 +49,9 @@ class Blocks:
 
     def norms(self, values: FloatArray) -> FloatArray:
         """Return the Frobenius norms of the blocks, (G, 1) or (G, K)."""
+        if self.shared:
+            squares = segment_sums(np.einsum("jk,jk->j", values, values), self.starts)
+            return np.asarray(np.sqrt(squares)[:, None])
         return np.stack(
             [
                 np.sqrt(segment_sums(np.einsum("jk,jk->j", view, view), self.starts))

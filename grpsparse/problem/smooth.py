@@ -74,6 +74,7 @@ class Curved:
     """
 
     signed: BoolArray
+    kinked: bool  # whether any entry is signed
     value: Callable[[FloatArray], float]
     gradient: Callable[[FloatArray], FloatArray]
     hessian: Callable[[FloatArray], tuple[FloatArray, FloatArray, FloatArray]]
@@ -199,7 +200,7 @@ class _System:
 
     def without_kinks(self, point: FloatArray) -> _System:
         """Return the system with the entries that stand on a kink fixed there."""
-        if self.penalty is None:
+        if self.penalty is None or not self.penalty.kinked:
             return self
         stuck = self.mask & self.penalty.signed & (point == 0)
         return replace(self, mask=self.mask & ~stuck) if stuck.any() else self
@@ -208,7 +209,7 @@ class _System:
         """Yield step sizes to try: the whole, then to the first kink, then halves of it."""
         yield 1.0
         size = 0.5
-        if self.penalty is not None:
+        if self.penalty is not None and self.penalty.kinked:
             across = self.penalty.signed & (point * (point + direction) < 0)
             if across.any():
                 size = float(np.min(-point[across] / direction[across])) * JUST_ACROSS
@@ -225,7 +226,7 @@ class _System:
         """
         for size in self._sizes(point, direction):
             trial = point + size * direction
-            if self.penalty is not None:
+            if self.penalty is not None and self.penalty.kinked:
                 trial = np.where(self.penalty.signed & (point * trial < 0), 0.0, trial)
             eta = self.linear_predictor(trial)
             loss = self.data.loss(eta)
