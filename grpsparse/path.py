@@ -125,8 +125,8 @@ def fit_path(
     for value in grid.values:
         lambda_ = float(value)
         kept = strong_set(problem, state, correlation, lambda_, previous)
-        if problem.penalty.convex and len(points) > 1:
-            state = _ahead(problem, points[-2].state, state, lambda_)
+        if problem.penalty.convex and len(points) > 1 and lambda_ > 0:
+            state = _ahead(problem, points, lambda_)
         point = _solve_point(problem, lambda_, state, kept, working, solver=solver, tol=tol)
         points.append(point)
         state, correlation, previous = point.state, point.certificate.correlation, lambda_
@@ -138,18 +138,21 @@ def fit_path(
     return _collect(problem, points, stopped)
 
 
-def _ahead(problem: Problem, before: State, last: State, lambda_: float) -> State:
+def _ahead(problem: Problem, points: list[_Point], lambda_: float) -> State:
     """Go the last step of the path once more, if that lowers the objective at the new lambda.
 
     Everything is linear in the step, so it costs no pass over X. Not where a group has just
-    left: its step would bring it back with the other sign.
+    left: its step would bring it back with the other sign. Convex penalties are linear in
+    lambda, so that of the last point is known at the new one.
     """
+    before, last = points[-2].state, points[-1].state
     theta = 2.0 * last.theta - before.theta
     if ((last.theta == 0) & (theta != 0)).any():
         return last
     eta = 2.0 * last.eta - before.eta
     state = State(theta, 2.0 * last.intercept - before.intercept, eta, problem.data.loss(eta))
-    return min(state, last, key=lambda point: problem.objective(point, lambda_))
+    paid = points[-1].certificate.penalty * lambda_ / points[-1].lambda_
+    return state if problem.objective(state, lambda_) < last.loss + paid else last
 
 
 def _solve_point(

@@ -43,10 +43,13 @@ class Certificate:
         Relative duality gap or relative violation of stationarity.
     correlation : ndarray of shape (q, K)
         Z'W theta of the (projected, unscaled) residual.
+    penalty : float
+        The penalty of the point.
     """
 
     value: float
     correlation: FloatArray
+    penalty: float
 
 
 def certify(problem: Problem, state: State, lambda_: float) -> Certificate:
@@ -66,7 +69,7 @@ def _duality_gap(problem: Problem, state: State, lambda_: float) -> Certificate:
         value, correlation = _dual_value(problem, dual, lambda_)
     if not np.isfinite(value):
         value, correlation = _dual_value(problem, _inside(problem, dual, basis), lambda_)
-    return Certificate((primal - value) / problem.scale, correlation)
+    return Certificate((primal - value) / problem.scale, correlation, primal - state.loss)
 
 
 def _dual_value(problem: Problem, dual: FloatArray, lambda_: float) -> tuple[float, FloatArray]:
@@ -143,4 +146,5 @@ def _stationarity(problem: Problem, state: State, lambda_: float) -> Certificate
     relative = violation[blocks.penalised] / blocks.weight[blocks.penalised, None]
     free = float(np.linalg.norm(_basis(problem, lambda_).rows @ residual))
     value = max(float(relative.max(initial=0.0)), free) / problem.gradient_scale
-    return Certificate(value, correlation)
+    paid = blocks.value(penalty, state.theta, lambda_)
+    return Certificate(value, correlation, paid)
