@@ -21,14 +21,13 @@ from typing import Any
 
 import numpy as np
 
+from grpsparse.design.dense import CONSTANT_BELOW
 from grpsparse.design.margins import MAX_MARGIN_COLUMNS, orthogonal_interaction
 from grpsparse.design.orthonormal import Columns, decompose, rank_of_groups
 from grpsparse.design.storage import Design
 from grpsparse.groups import BoolArray, FloatArray, IntArray, TermColumns
 
 __all__ = ["CONSTANT_BELOW", "Standardised", "standardise"]
-
-CONSTANT_BELOW = 1e-12  # a column whose spread is below this share of its size is constant
 
 
 @dataclass(frozen=True, slots=True)

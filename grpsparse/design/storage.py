@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from grpsparse.design.dense import dense_columns
 from grpsparse.groups import FloatArray, IntArray
 
 __all__ = ["BlockDesign", "DenseDesign", "Design", "SparseDesign", "assemble"]
@@ -54,6 +55,7 @@ class DenseDesign:
 
     columns: FloatArray  # (p, n), C order: a column of X is a contiguous row
     shift: FloatArray  # (p,)
+    mean: FloatArray | None = None  # (p,), over rows of equal weight, where it is known
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -211,7 +213,7 @@ def assemble(
 ) -> Design:
     """Put dense (n, m) and sparse blocks side by side, merging neighbours of one kind.
 
-    Beside a free intercept the mean of every dense column is taken off once, in float64:
+    Beside a free intercept the mean of dense columns is taken off once, in float64, where
     products with a column far from zero (a year, say) would otherwise lose digits.
 
     Parameters
@@ -248,11 +250,7 @@ def _merge(sparse: bool, run: list[Any], centred: bool, dtype: str) -> Design:
         joined = sp.hstack([sp.csc_array(block) for block in run], format="csc")
         joined.sum_duplicates()
         return SparseDesign(joined.astype(np.float64))
-    columns = np.concatenate([np.asarray(block, dtype=np.float64).T for block in run])
-    shift = columns.mean(axis=1) if centred and columns.shape[1] else np.zeros(columns.shape[0])
-    if shift.any():
-        columns -= shift[:, None]
-    return DenseDesign(columns.astype(dtype, order="C", copy=False), shift)
+    return DenseDesign(*dense_columns(run, centred=centred, dtype=dtype))
 
 
 def _float64(array: Any) -> FloatArray:

@@ -1,0 +1,81 @@
+"""Dense columns as they are stored: contiguous, and near enough to zero for products.
+
+A column that stands far from zero (a year, say) loses digits in every product, so its mean is
+taken off once, in float64, which costs a copy of the columns. Where every mean is at most
+`FAR` deviations, fewer than two digits are at stake and the columns stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from grpsparse.groups import FloatArray
+
+__all__ = ["CONSTANT_BELOW", "dense_columns"]
+
+CONSTANT_BELOW = 1e-12  # a column whose spread is below this share of its size is constant
+FAR = 16.0  # deviations from zero beyond which a mean is taken off
+RUNS = 4  # runs of rows that the deviations are judged by
+RUN = 8  # rows of each
+
+
+def dense_columns(
+    blocks: Sequence[Any], *, centred: bool, dtype: str
+) -> tuple[FloatArray, FloatArray, FloatArray | None]:
+    """Lay dense blocks side by side, one contiguous row per column.
+
+    Parameters
+    ----------
+    blocks : sequence of ndarray of shape (n, m)
+    centred : bool
+        Whether means may be taken off.
+    dtype : str
+        Type to store.
+
+    Returns
+    -------
+    columns : ndarray of shape (p, n)
+        A single block of float64 columns, contiguous and near zero, is not copied.
+    shift : ndarray of shape (p,)
+        What was taken off.
+    mean : ndarray of shape (p,) or None
+        Means of the columns returned, over rows of equal weight, where they are known.
+    """
+    parts = [np.asarray(block, dtype=np.float64).T for block in blocks]
+    columns = np.ascontiguousarray(parts[0]) if len(parts) == 1 else np.concatenate(parts)
+    if not centred or not columns.size:
+        return _stored(columns, dtype), np.zeros(columns.shape[0]), None
+    mean = columns @ np.full(columns.shape[1], 1.0 / columns.shape[1])
+    if len(parts) == 1 and dtype == "float64" and not _any_far(columns, mean):
+        return columns, np.zeros(columns.shape[0]), mean
+    if np.may_share_memory(columns, blocks[0]):
+        columns = columns - mean[:, None]
+    else:
+        columns -= mean[:, None]
+    return _stored(columns, dtype), mean, None
+
+
+def _stored(columns: FloatArray, dtype: str) -> FloatArray:
+    return columns.astype(dtype, order="C", copy=False)
+
+
+def _any_far(columns: FloatArray, mean: FloatArray) -> bool:
+    """Say whether the mean of a column that varies is more than `FAR` deviations from zero.
+
+    A few runs of rows bound the deviations from below; the columns that they leave in doubt are
+    looked at whole.
+    """
+    n = columns.shape[1]
+    widest = np.zeros(columns.shape[0])
+    for start in np.linspace(0, max(n - RUN, 0), RUNS).astype(int).tolist():
+        run = columns[:, start : start + RUN]
+        np.maximum(widest, np.abs(run - mean[:, None]).max(axis=1), out=widest)
+    doubtful = np.flatnonzero(np.abs(mean) > FAR * widest)
+    for column in doubtful.tolist():
+        deviation = float(np.std(columns[column]))
+        if CONSTANT_BELOW * abs(mean[column]) < deviation < abs(mean[column]) / FAR:
+            return True
+    return False
