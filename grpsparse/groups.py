@@ -13,11 +13,64 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BoolArray", "FloatArray", "IntArray", "Margin", "Model", "TermColumns"]
+__all__ = [
+    "BoolArray",
+    "CellBlock",
+    "CodeArray",
+    "FloatArray",
+    "IntArray",
+    "Margin",
+    "Model",
+    "TermColumns",
+]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
+CodeArray = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class CellBlock:
+    """Columns of which a row has at most one that is not zero, as one code for each row.
+
+    Parameters
+    ----------
+    codes : ndarray of int32, shape (n,)
+        The column of each row, `n_levels` where a row has none.
+    n_levels : int
+        Number of columns.
+    values : ndarray of shape (n,), optional
+        What stands in that column; None is 1, the indicators of a factor.
+    """
+
+    codes: CodeArray
+    n_levels: int
+    values: FloatArray | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.codes.shape[0], self.n_levels
+
+    def tocsc(self) -> Any:
+        """Return the columns as a scipy.sparse.csc_array."""
+        from scipy import sparse as sp
+
+        present = np.flatnonzero(self.codes < self.n_levels)
+        codes = self.codes[present]
+        rows = present[np.argsort(codes, kind="stable")]
+        counts = np.bincount(codes, minlength=self.n_levels)
+        values = np.ones(rows.size) if self.values is None else self.values[rows]
+        pointers = np.concatenate([[0], np.cumsum(counts)])
+        return sp.csc_array((values, rows, pointers), shape=self.shape)
+
+    def toarray(self) -> FloatArray:
+        """Return the columns, dense."""
+        dense = np.zeros(self.shape)
+        present = np.flatnonzero(self.codes < self.n_levels)
+        dense[present, self.codes[present]] = 1.0 if self.values is None else self.values[present]
+        return dense
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,225 +1,208 @@
-"""Storage of the design matrix: dense, sparse, or blocks of both, as one linear operator.
+"""Storage of the design matrix: dense columns, factors and sparse columns as one operator.
 
-Nothing above this module asks how columns are stored. Three products are the whole contract:
+Nothing above this module has to ask how columns are stored. The products are the contract:
 ``linear_predictor(coef)`` = X coef, ``correlate(residual)`` = X'R for any number of columns
-of R, and ``working_columns(index)``, the few columns that a solver works on, dense.
+of R, ``cross(index, weights)`` = X_i' diag(w) X_j, and ``working_columns(index)``, the few
+columns that a solver works on, dense. Columns keep the model's order, whatever their storage;
+all columns of one storage stand together in one part.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
+from grpsparse.design.columns import DenseDesign
+from grpsparse.design.cross import Rows, cross_part, cross_parts
 from grpsparse.design.dense import dense_columns
-from grpsparse.groups import FloatArray, IntArray
+from grpsparse.design.factor import FactorDesign
+from grpsparse.design.sparse import SparseDesign
+from grpsparse.groups import CellBlock, CodeArray, FloatArray, IntArray
 
-__all__ = ["BlockDesign", "DenseDesign", "Design", "SparseDesign", "assemble"]
+__all__ = ["DENSE", "FACTOR", "SPARSE", "DenseDesign", "Design", "FactorDesign", "SparseDesign"]
+__all__ += ["assemble"]
 
-CHUNK_ENTRIES = 4_000_000  # entries of X looked at in float64 at a time
-
-
-class Design(Protocol):
-    """A matrix of n rows and p columns, seen through its products."""
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
-
-    def linear_predictor(self, coef: FloatArray) -> FloatArray:
-        """Return X @ coef, (n, K), for coef (p, K)."""
-
-    def correlate(self, residual: FloatArray) -> FloatArray:
-        """Return X' @ residual, (p, K), for residual (n, K)."""
-
-    def working_columns(self, index: IntArray) -> FloatArray:
-        """Return the columns named by `index`, (len(index), n), one contiguous row each."""
-
-    def second_moments(self, weights: FloatArray, centre: FloatArray) -> FloatArray:
-        """Return sum_i w_i (x_ij - centre_j)^2 for every column, (p,)."""
-
-    @property
-    def dtype(self) -> Any:
-        """Type of the working columns."""
-
-    @property
-    def shift(self) -> FloatArray:
-        """Constants (p,) that were taken off the columns given: X here is X given - shift."""
+DENSE, FACTOR, SPARSE = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
-class DenseDesign:
-    """Dense columns, stored one after the other."""
+class Design:
+    """A matrix of n rows and p columns, seen through its products.
 
-    columns: FloatArray  # (p, n), C order: a column of X is a contiguous row
-    shift: FloatArray  # (p,)
-    mean: FloatArray | None = None  # (p,), over rows of equal weight, where it is known
+    Parameters
+    ----------
+    kind : ndarray of int8, shape (p,)
+        Storage of each column: 0 dense, 1 factor, 2 sparse.
+    position : ndarray of int, shape (p,)
+        Its column within its part.
+    dense : DenseDesign, optional
+    factors : FactorDesign, optional
+    sparse : SparseDesign, optional
+        The parts, None where no column is stored so.
+    """
+
+    kind: Any
+    position: IntArray
+    dense: DenseDesign | None = None
+    factors: FactorDesign | None = None
+    sparse: SparseDesign | None = None
+
+    @property
+    def parts(self) -> list[tuple[int, Any]]:
+        """The parts that there are, each after its kind."""
+        every = enumerate((self.dense, self.factors, self.sparse))
+        return [(kind, part) for kind, part in every if part is not None]
 
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns."""
-        return self.columns.shape[1], self.columns.shape[0]
-
-    @property
-    def dtype(self) -> Any:
-        """Type of the working columns."""
-        return self.columns.dtype
-
-    def linear_predictor(self, coef: FloatArray) -> FloatArray:
-        """Return X @ coef."""
-        active = np.flatnonzero(coef.any(axis=1))
-        if self.dtype == np.float64 and 4 * active.size >= coef.shape[0]:
-            return _float64(self.columns.T @ coef)
-        return _float64(self.columns[active].astype(np.float64).T @ coef[active])
-
-    def correlate(self, residual: FloatArray) -> FloatArray:
-        """Return X' @ residual."""
-        if self.dtype == np.float64:
-            return _float64(self.columns @ residual)
-        n, p = self.shape
-        step = max(1, CHUNK_ENTRIES // max(n, 1))  # widened piece by piece, never whole
-        pieces = [
-            self.columns[start : start + step].astype(np.float64) @ residual
-            for start in range(0, p, step)
-        ]
-        return np.concatenate([np.empty((0, residual.shape[1])), *pieces])
-
-    def working_columns(self, index: IntArray) -> FloatArray:
-        """Return the columns named by `index`."""
-        return self.columns[index]
-
-    def second_moments(self, weights: FloatArray, centre: FloatArray) -> FloatArray:
-        """Return the weighted sums of squares about `centre`."""
-        n, p = self.shape
-        out = np.empty(p)
-        chunk = max(1, CHUNK_ENTRIES // max(n, 1))
-        for start in range(0, p, chunk):
-            stop = min(p, start + chunk)
-            deviations = self.columns[start:stop].astype(np.float64) - centre[start:stop, None]
-            out[start:stop] = (deviations * deviations) @ weights
-        return out
-
-
-@dataclass(frozen=True, slots=True)
-class SparseDesign:
-    """Sparse columns (CSC). Centring never touches them: it is a rank-one correction."""
-
-    matrix: Any  # scipy.sparse.csc_array (n, p)
-
-    @property
-    def dtype(self) -> Any:
-        """Type of the working columns."""
-        return np.dtype(np.float64)
-
-    @property
-    def shift(self) -> FloatArray:
-        """Return zeros: sparse columns stay as they are."""
-        return np.zeros(self.shape[1])
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
-        n, p = self.matrix.shape
-        return int(n), int(p)
-
-    def linear_predictor(self, coef: FloatArray) -> FloatArray:
-        """Return X @ coef."""
-        return _float64(self.matrix @ coef)
-
-    def correlate(self, residual: FloatArray) -> FloatArray:
-        """Return X' @ residual."""
-        return _float64(self.matrix.T @ residual)
-
-    def working_columns(self, index: IntArray) -> FloatArray:
-        """Return the columns named by `index`, dense."""
-        dense: FloatArray = self.matrix[:, index].T.toarray(order="C")
-        return dense
-
-    def second_moments(self, weights: FloatArray, centre: FloatArray) -> FloatArray:
-        """Return the weighted sums of squares about `centre`."""
-        matrix = self.matrix
-        column = np.repeat(np.arange(matrix.shape[1]), np.diff(matrix.indptr))
-        stored = weights[matrix.indices]
-        about = stored * (matrix.data - centre[column]) ** 2
-        p = matrix.shape[1]
-        present = np.bincount(column, weights=stored, minlength=p)
-        counted = np.bincount(column, weights=stored > 0, minlength=p)
-        full = counted == np.count_nonzero(weights > 0)  # the difference would be rounding
-        absent = np.where(full, 0.0, np.maximum(weights.sum() - present, 0.0))
-        moments: FloatArray = np.bincount(column, weights=about, minlength=p) + absent * centre**2
-        return moments
-
-
-@dataclass(frozen=True, slots=True)
-class BlockDesign:
-    """Designs side by side; each answers for its own columns."""
-
-    parts: tuple[Design, ...]
-    starts: IntArray  # (len(parts) + 1,), first column of each part
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
-        return self.parts[0].shape[0], int(self.starts[-1])
+        return self.parts[0][1].shape[0], self.kind.size
 
     @property
     def dtype(self) -> Any:
         """Type of the working columns, the widest of the parts."""
-        return np.result_type(*(part.dtype for part in self.parts))
+        return np.result_type(*(part.dtype for _, part in self.parts))
 
     @property
     def shift(self) -> FloatArray:
-        """Return the shifts of the parts, one after the other."""
-        return np.concatenate([part.shift for part in self.parts])
+        """Constants (p,) that were taken off the columns given: X here is X given - shift."""
+        out = np.empty(self.kind.size)
+        for kind, part in self.parts:
+            out[self._members(kind)] = part.shift
+        return out
 
     def linear_predictor(self, coef: FloatArray) -> FloatArray:
-        """Return X @ coef."""
-        eta = self.parts[0].linear_predictor(coef[: self.starts[1]])
-        for part, start, stop in zip(
-            self.parts[1:], self.starts[1:], self.starts[2:], strict=False
-        ):
-            eta = eta + part.linear_predictor(coef[start:stop])
+        """Return X @ coef, (n, K), for coef (p, K)."""
+        first, *others = (
+            part.linear_predictor(coef[self._members(kind)]) for kind, part in self.parts
+        )
+        eta: FloatArray = first
+        for more in others:
+            eta = eta + more
         return eta
 
-    def correlate(self, residual: FloatArray) -> FloatArray:
-        """Return X' @ residual."""
-        return np.concatenate([part.correlate(residual) for part in self.parts])
+    def correlate(self, residual: FloatArray, columns: IntArray | None = None) -> FloatArray:
+        """Return X[:, columns]' @ residual, (len(columns), K).
+
+        Parameters
+        ----------
+        residual : ndarray of shape (n, K)
+            Fastest in Fortran order.
+        columns : ndarray of int, optional
+            Columns, each at most once; None takes all. Dense ones are read where they are.
+        """
+        if len(self.parts) == 1:
+            (_, only) = self.parts[0]
+            product: FloatArray = only.correlate(residual, columns)
+            return product
+        kinds = self.kind if columns is None else self.kind[columns]
+        out = np.empty((kinds.size, residual.shape[1]))
+        for kind, part in self.parts:
+            mine = np.flatnonzero(kinds == kind)
+            if columns is None:
+                out[mine] = part.correlate(residual)
+            elif mine.size:
+                out[mine] = part.correlate(residual, self.position[columns[mine]])
+        return out
 
     def working_columns(self, index: IntArray) -> FloatArray:
-        """Return the columns named by `index`, dense."""
-        out = np.empty((index.size, self.shape[0]))
-        owner = np.searchsorted(self.starts, index, side="right") - 1
-        for number, part in enumerate(self.parts):
-            mine = np.flatnonzero(owner == number)
+        """Return the columns named by `index`, (len(index), n), one contiguous row each."""
+        if len(self.parts) == 1:
+            rows: FloatArray = self.parts[0][1].working_columns(self.position[index])
+            return rows
+        out = np.empty((index.size, self.shape[0]), dtype=self.dtype)
+        for kind, part in self.parts:
+            mine = np.flatnonzero(self.kind[index] == kind)
             if mine.size:
-                out[mine] = part.working_columns(index[mine] - self.starts[number])
+                out[mine] = part.working_columns(self.position[index[mine]])
         return out
 
     def second_moments(self, weights: FloatArray, centre: FloatArray) -> FloatArray:
-        """Return the weighted sums of squares about `centre`."""
-        bounds = zip(self.starts[:-1], self.starts[1:], strict=True)
-        return np.concatenate(
-            [
-                part.second_moments(weights, centre[start:stop])
-                for part, (start, stop) in zip(self.parts, bounds, strict=True)
-            ]
-        )
+        """Return sum_i w_i (x_ij - centre_j)^2 for every column, (p,)."""
+        out = np.empty(self.kind.size)
+        for kind, part in self.parts:
+            mine = self._members(kind)
+            out[mine] = part.second_moments(np.ascontiguousarray(weights), centre[mine])
+        return out
+
+    def cross(
+        self, index: IntArray, weights: FloatArray, other: IntArray | None = None
+    ) -> FloatArray:
+        """Return X_i' diag(w) X_j, (len(index), len(other)).
+
+        Parameters
+        ----------
+        index, other : ndarray of int
+            Columns, each at most once; without `other` the same columns again.
+        weights : ndarray of shape (n,)
+            Not negative.
+        """
+        return self._cross(index, other, Rows(np.ascontiguousarray(weights)))[0]
+
+    def cross_by_part(
+        self,
+        index: IntArray,
+        other: IntArray | None,
+        weights: FloatArray,
+        part: IntArray,
+        n_parts: int,
+    ) -> FloatArray:
+        """Return `cross` of the rows of each part, (n_parts, len(index), len(other)).
+
+        Parameters
+        ----------
+        index, other, weights
+            As in `cross`.
+        part : ndarray of int, shape (n,)
+            Part of each row, 0..n_parts-1.
+        n_parts : int
+        """
+        codes: CodeArray = np.ascontiguousarray(part, dtype=np.int32)
+        return self._cross(index, other, Rows(np.ascontiguousarray(weights), codes, n_parts))
+
+    def _members(self, kind: int) -> Any:
+        """Return the columns of one part, in its order."""
+        return slice(None) if len(self.parts) == 1 else np.flatnonzero(self.kind == kind)
+
+    def _cross(self, index: IntArray, other: IntArray | None, rows: Rows) -> FloatArray:
+        if len(self.parts) == 1:
+            second = None if other is None else self.position[other]
+            return cross_part(self.parts[0][1], self.position[index], second, rows)
+        chosen = index if other is None else other
+        out = np.zeros((rows.n_parts, index.size, chosen.size))
+        for kind, first in self.parts:
+            mine = np.flatnonzero(self.kind[index] == kind)
+            here = self.position[index[mine]]
+            for its_kind, second in self.parts:
+                theirs = np.flatnonzero(self.kind[chosen] == its_kind)
+                if not mine.size or not theirs.size or (other is None and its_kind < kind):
+                    continue
+                there = self.position[chosen[theirs]]
+                if kind == its_kind:
+                    block = cross_part(first, here, None if other is None else there, rows)
+                else:
+                    block = cross_parts(first, here, second, there, rows)
+                out[:, mine[:, None], theirs] = block
+                if other is None and its_kind > kind:
+                    out[:, theirs[:, None], mine] = block.transpose(0, 2, 1)
+        return out
 
 
 def assemble(
     blocks: Sequence[Any], *, n_rows: int, centred: bool, dtype: str = "float64"
 ) -> Design:
-    """Put dense (n, m) and sparse blocks side by side, merging neighbours of one kind.
+    """Put blocks side by side, each storage in one part.
 
     Beside a free intercept the mean of dense columns is taken off once, in float64, where
     products with a column far from zero (a year, say) would otherwise lose digits.
 
     Parameters
     ----------
-    blocks : sequence of ndarray or scipy sparse
-        One per term, in order.
+    blocks : sequence of ndarray, CellBlock or scipy sparse
+        One (n, m) block per term, in order.
     n_rows : int
         Number of rows, for a design without columns.
     centred : bool
@@ -227,31 +210,49 @@ def assemble(
     dtype : str
         Storage type of the dense columns, ``"float64"`` or ``"float32"``.
     """
-    runs: list[tuple[bool, list[Any]]] = []
-    for block in blocks:
-        sparse = hasattr(block, "tocsc")
-        if runs and runs[-1][0] == sparse:
-            runs[-1][1].append(block)
-        else:
-            runs.append((sparse, [block]))
-    parts = tuple(_merge(sparse, run, centred, dtype) for sparse, run in runs)
-    if not parts:
-        return DenseDesign(np.empty((0, n_rows), dtype=dtype), np.empty(0))
-    if len(parts) == 1:
-        return parts[0]
-    widths = [part.shape[1] for part in parts]
-    return BlockDesign(parts, np.concatenate([[0], np.cumsum(widths)]).astype(np.int64))
+    kinds = np.array([_kind(block) for block in blocks], dtype=np.int8)
+    widths = np.array([block.shape[1] for block in blocks], dtype=np.int64)
+    kind = np.repeat(kinds, widths)
+    position = np.empty(kind.size, dtype=np.int64)
+    for number in (DENSE, FACTOR, SPARSE):
+        mine = kind == number
+        position[mine] = np.arange(np.count_nonzero(mine))
+    dense, cells, sparse = ([b for b in blocks if _kind(b) == k] for k in range(3))
+    return Design(
+        kind,
+        position,
+        _join_dense(dense or [np.empty((n_rows, 0))], centred, dtype)
+        if dense or not blocks
+        else None,
+        _join_cells(cells) if cells else None,
+        _join_sparse(sparse) if sparse else None,
+    )
 
 
-def _merge(sparse: bool, run: list[Any], centred: bool, dtype: str) -> Design:
-    if sparse:
-        from scipy import sparse as sp
-
-        joined = sp.hstack([sp.csc_array(block) for block in run], format="csc")
-        joined.sum_duplicates()
-        return SparseDesign(joined.astype(np.float64))
-    return DenseDesign(*dense_columns(run, centred=centred, dtype=dtype))
+def _kind(block: Any) -> int:
+    if isinstance(block, CellBlock):
+        return FACTOR
+    return SPARSE if hasattr(block, "tocsc") else DENSE
 
 
-def _float64(array: Any) -> FloatArray:
-    return np.asarray(array, dtype=np.float64)
+def _join_dense(blocks: list[Any], centred: bool, dtype: str) -> DenseDesign:
+    return DenseDesign(*dense_columns(blocks, centred=centred, dtype=dtype))
+
+
+def _join_cells(blocks: list[CellBlock]) -> FactorDesign:
+    values = [block.values for block in blocks if block.values is not None]
+    numbered = np.array([block.values is not None for block in blocks])
+    return FactorDesign(
+        np.stack([block.codes for block in blocks]),
+        np.stack(values) if values else np.empty((0, blocks[0].shape[0])),
+        np.where(numbered, np.cumsum(numbered) - 1, -1),
+        np.concatenate([[0], np.cumsum([block.n_levels for block in blocks])]).astype(np.int64),
+    )
+
+
+def _join_sparse(blocks: list[Any]) -> SparseDesign:
+    from scipy import sparse as sp
+
+    joined = sp.hstack([sp.csc_array(block) for block in blocks], format="csc")
+    joined.sum_duplicates()
+    return SparseDesign(joined.astype(np.float64))

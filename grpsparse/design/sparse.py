@@ -1,0 +1,74 @@
+"""Sparse columns (CSC). Centring never touches them: it is a rank-one correction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from grpsparse.groups import FloatArray, IntArray
+
+__all__ = ["SparseDesign"]
+
+
+@dataclass(frozen=True, slots=True)
+class SparseDesign:
+    """Sparse columns.
+
+    Parameters
+    ----------
+    matrix : scipy.sparse.csc_array of shape (n, p)
+    """
+
+    matrix: Any
+
+    @property
+    def dtype(self) -> Any:
+        """Type of the working columns."""
+        return np.dtype(np.float64)
+
+    @property
+    def shift(self) -> FloatArray:
+        """Return zeros: sparse columns stay as they are."""
+        return np.zeros(self.shape[1])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        n, p = self.matrix.shape
+        return int(n), int(p)
+
+    def linear_predictor(self, coef: FloatArray) -> FloatArray:
+        """Return X @ coef, (n, K)."""
+        return np.asarray(self.matrix @ coef, dtype=np.float64)
+
+    def correlate(self, residual: FloatArray, columns: IntArray | None = None) -> FloatArray:
+        """Return X[:, columns]' @ residual, (len(columns), K); None takes all columns."""
+        from grpsparse.backend.products import sparse_products
+
+        matrix = self.matrix
+        index = np.arange(self.shape[1]) if columns is None else columns
+        out = np.empty((index.size, residual.shape[1]))
+        rows = np.ascontiguousarray(residual.T)
+        sparse_products(matrix.indptr, matrix.indices, matrix.data, index, rows, out)
+        return out
+
+    def working_columns(self, index: IntArray) -> FloatArray:
+        """Return the columns named by `index`, dense, (len(index), n)."""
+        dense: FloatArray = self.matrix[:, index].T.toarray(order="C")
+        return dense
+
+    def second_moments(self, weights: FloatArray, centre: FloatArray) -> FloatArray:
+        """Return the weighted sums of squares about `centre`, (p,)."""
+        matrix = self.matrix
+        column = np.repeat(np.arange(matrix.shape[1]), np.diff(matrix.indptr))
+        stored = weights[matrix.indices]
+        about = stored * (matrix.data - centre[column]) ** 2
+        p = matrix.shape[1]
+        present = np.bincount(column, weights=stored, minlength=p)
+        counted = np.bincount(column, weights=stored > 0, minlength=p)
+        full = counted == np.count_nonzero(weights > 0)  # the difference would be rounding
+        absent = np.where(full, 0.0, np.maximum(weights.sum() - present, 0.0))
+        moments: FloatArray = np.bincount(column, weights=about, minlength=p) + absent * centre**2
+        return moments
