@@ -1,14 +1,14 @@
 """Terms and groups: which columns belong together, and what they stand for.
 
 A term of a formula, a label of the matrix door or a single column is one group. This module
-is the vocabulary that the formula layer, the designs, the problem and the results share; it
-computes nothing.
+is the vocabulary that the formula layer, the designs, the problem and the results share.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,18 @@ __all__ = [
     "BoolArray",
     "CellBlock",
     "CodeArray",
+    "Deferred",
     "FloatArray",
     "IntArray",
     "Margin",
     "Model",
+    "PlainTerms",
     "TermColumns",
+    "members",
+    "term_names",
 ]
+
+T = TypeVar("T")
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -128,11 +134,126 @@ class TermColumns:
     report_coding: FloatArray | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PlainTerms(Sequence[TermColumns]):
+    """Terms of a matrix, of which there may be many: each is made when it is looked at.
+
+    Parameters
+    ----------
+    kind : str
+        ``"column"`` or ``"group"``.
+    names : sequence of str
+        Names of the G terms.
+    columns : sequence of str
+        Names of the p columns.
+    order : ndarray of int, shape (p,)
+        Positions of the columns, term after term.
+    starts : ndarray of int, shape (G + 1,)
+        The columns of term g are ``order[starts[g]:starts[g + 1]]``.
+
+    Examples
+    --------
+    >>> every = np.arange(3)
+    >>> terms = PlainTerms("group", ("a", "b"), ("u", "v", "w"), every, np.array([0, 2, 3]))
+    >>> [(term.name, term.columns) for term in terms]
+    [('a', ('u', 'v')), ('b', ('w',))]
+    """
+
+    kind: str
+    names: Sequence[str]
+    columns: Sequence[str]
+    order: IntArray
+    starts: IntArray
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @overload
+    def __getitem__(self, place: int) -> TermColumns: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> tuple[TermColumns, ...]: ...
+
+    def __getitem__(self, place: int | slice) -> TermColumns | tuple[TermColumns, ...]:
+        if isinstance(place, slice):
+            return tuple(self._make(g) for g in range(*place.indices(len(self))))
+        return self._make(range(len(self))[place])
+
+    def __iter__(self) -> Iterator[TermColumns]:
+        return map(self._make, range(len(self)))
+
+    def _make(self, g: int) -> TermColumns:
+        index = self.order[self.starts[g] : self.starts[g + 1]]
+        columns = tuple(self.columns[position] for position in index.tolist())
+        return TermColumns(self.names[g], self.kind, columns, index)
+
+
+def members(terms: Sequence[TermColumns]) -> tuple[IntArray, IntArray]:
+    """Return the columns of all terms, one after the other, and where each term starts.
+
+    Parameters
+    ----------
+    terms : sequence of TermColumns
+
+    Returns
+    -------
+    index : ndarray of int
+    starts : ndarray of int, shape (len(terms) + 1,)
+    """
+    if isinstance(terms, PlainTerms):
+        return terms.order, terms.starts
+    parts = [np.empty(0, np.int64), *(np.asarray(term.index, np.int64) for term in terms)]
+    return np.concatenate(parts), np.cumsum([part.size for part in parts])
+
+
+def term_names(terms: Sequence[TermColumns]) -> tuple[str, ...]:
+    """Return the names of terms."""
+    if isinstance(terms, PlainTerms):
+        return tuple(terms.names)
+    return tuple(term.name for term in terms)
+
+
+class Deferred(Generic[T]):
+    """A value that is worked out when it is first asked for.
+
+    Parameters
+    ----------
+    make : callable
+
+    Examples
+    --------
+    >>> Deferred(lambda: 6 * 7).value
+    42
+    """
+
+    __slots__ = ("_made", "_make")
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make: Callable[[], T] | None = make
+        self._made: Any = None
+
+    @property
+    def value(self) -> T:
+        """The value."""
+        if self._make is not None:
+            self._made, self._make = self._make(), None
+        made: T = self._made
+        return made
+
+    @classmethod
+    def of(cls, value: T) -> Deferred[T]:
+        """Return one whose value is known."""
+        return cls(lambda: value)
+
+    def __reduce__(self) -> Any:
+        return type(self).of, (self.value,)
+
+
 class Model(Protocol):
     """What re-creates the design on new data: a formula's spec, or a matrix's shape."""
 
     @property
-    def terms(self) -> tuple[TermColumns, ...]:
+    def terms(self) -> Sequence[TermColumns]:
         """The terms, in the order in which they are printed."""
 
     @property

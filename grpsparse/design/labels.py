@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from grpsparse.errors import GroupError
-from grpsparse.groups import IntArray, TermColumns
+from grpsparse.groups import IntArray, PlainTerms, TermColumns, term_names
 
 __all__ = ["group_columns", "lay_out", "resolve_labels"]
 
@@ -53,7 +53,7 @@ def group_columns(
             f"`groups` is {groups!r}, but a matrix has no terms; give 'column', one label per "
             "column, or use a formula and let terms be groups."
         )
-    listed = _listed(groups, names, named)
+    listed = groups if _whole_numbers(groups) else _listed(groups, names, named)
     if len(listed) != len(names):
         raise GroupError(
             f"`groups` has {len(listed)} labels but X has {len(names)} columns; "
@@ -64,9 +64,29 @@ def group_columns(
             "`groups` has labels, but this penalty sees single columns; leave `groups` out, or "
             "choose a group penalty such as 'group_lasso'."
         )
+    if _whole_numbers(listed):
+        return _numbered(listed)
     labels, codes = _coded(listed, names)
     _check_labels(labels, codes, names)
     return labels, codes
+
+
+def _whole_numbers(groups: Any) -> bool:
+    """Return whether labels are an array of integers, which need no look at each."""
+    return type(groups) is np.ndarray and groups.ndim == 1 and groups.dtype.kind in "iu"
+
+
+def _numbered(numbers: Any) -> tuple[tuple[Hashable, ...], IntArray]:
+    """Return the distinct labels in order of first appearance, and which each column has."""
+    if (numbers[1:] >= numbers[:-1]).all():
+        opens = np.ones(numbers.size, dtype=np.bool_)
+        np.not_equal(numbers[1:], numbers[:-1], out=opens[1:])
+        return tuple(numbers[opens].tolist()), np.cumsum(opens, dtype=np.int64) - 1
+    distinct, first, codes = np.unique(numbers, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    place = np.empty(order.size, dtype=np.int64)
+    place[order] = np.arange(order.size)
+    return tuple(distinct[order].tolist()), place[codes]
 
 
 def _listed(groups: Any, names: Sequence[str], named: bool) -> list[Any]:
@@ -166,7 +186,7 @@ def _missing(label: Hashable) -> bool:
 
 def lay_out(
     names: Sequence[str], labels: Sequence[Hashable] | None, codes: IntArray | None
-) -> tuple[TermColumns, ...]:
+) -> PlainTerms:
     """Return the groups of a matrix.
 
     Parameters
@@ -178,19 +198,13 @@ def lay_out(
     codes : ndarray of int, shape (p,), optional
         Which label each column has.
     """
-    positions = np.arange(len(names), dtype=np.int64)
     if labels is None or codes is None:
-        return tuple(
-            TermColumns(name, "column", (name,), positions[i : i + 1])
-            for i, name in enumerate(names)
-        )
+        every = np.arange(len(names) + 1, dtype=np.int64)
+        return PlainTerms("column", names, names, every[:-1], every)
     order = np.argsort(codes, kind="stable").astype(np.int64)
-    sorted_names = tuple(names[i] for i in order.tolist())
-    ends = np.cumsum(np.bincount(codes, minlength=len(labels))).tolist()
-    return tuple(
-        TermColumns(str(label), "group", sorted_names[start:end], order[start:end])
-        for label, start, end in zip(labels, [0, *ends[:-1]], ends, strict=True)
-    )
+    starts = np.zeros(len(labels) + 1, dtype=np.int64)
+    np.cumsum(np.bincount(codes, minlength=len(labels)), out=starts[1:])
+    return PlainTerms("group", tuple(map(str, labels)), names, order, starts)
 
 
 def resolve_labels(
@@ -212,7 +226,8 @@ def resolve_labels(
     GroupError
         For a key that is no label (with near matches), or two keys for one group.
     """
-    by_name = {term.name: position for position, term in enumerate(terms)}
+    names = term_names(terms)
+    by_name = {name: position for position, name in enumerate(names)}
     by_label = {label: position for position, label in enumerate(labels or ())}
     found: dict[int, Any] = {}
     for given in keys:
@@ -222,7 +237,7 @@ def resolve_labels(
             raise GroupError(f"There is no group {key!r}; {_nearest(str(key), terms)}")
         if position in found:
             raise GroupError(
-                f"{found[position]!r} and {key!r} are the same group, {terms[position].name!r}; "
+                f"{found[position]!r} and {key!r} are the same group, {names[position]!r}; "
                 "name it once."
             )
         found[position] = key
@@ -233,7 +248,7 @@ def _nearest(wanted: str, terms: Sequence[TermColumns]) -> str:
     owner = next((term for term in terms if wanted in term.columns), None)
     if owner is not None:
         return f"{wanted!r} is a column of the group {owner.name!r}."
-    names = [term.name for term in terms]
+    names = term_names(terms)
     close = get_close_matches(wanted, names, n=3, cutoff=0.6)
     if close:
         return "did you mean " + " or ".join(map(repr, close)) + "?"

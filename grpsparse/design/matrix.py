@@ -7,7 +7,7 @@ new data. A matrix knows nothing of factors, so its spec is names, labels and th
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -18,7 +18,7 @@ from grpsparse.design.finite import blank_missing, require_finite
 from grpsparse.design.labels import group_columns, lay_out, resolve_labels
 from grpsparse.design.reading import Numbers, read_column, read_matrix
 from grpsparse.errors import DataError, OptionError
-from grpsparse.groups import BoolArray, FloatArray, IntArray, TermColumns
+from grpsparse.groups import BoolArray, FloatArray, IntArray, TermColumns, members
 
 __all__ = ["MatrixFrame", "MatrixSpec", "matrix_model", "resolve_label"]
 
@@ -33,7 +33,7 @@ class MatrixSpec:
     ----------
     columns : tuple of str
         Names of the p columns: a frame's own, or x1, x2, ...
-    terms : tuple of TermColumns
+    terms : sequence of TermColumns
         The groups, in order of first appearance.
     labels : tuple, optional
         Their labels as given; None where each column is a group.
@@ -44,7 +44,7 @@ class MatrixSpec:
     """
 
     columns: tuple[str, ...]
-    terms: tuple[TermColumns, ...]
+    terms: Sequence[TermColumns]
     labels: tuple[Hashable, ...] | None
     named: bool
     response: str = "y"
@@ -228,7 +228,8 @@ def matrix_model(
         )
     columns = _unique_names(numbers, p)
     named = numbers.names is not None
-    require_finite(numbers.values, columns, what="X")
+    if not numbers.finite:
+        require_finite(numbers.values, columns, what="X")
     found = group_columns(groups, columns, named=named, single_columns=single_columns)
     labels, codes = found if found is not None else (None, None)
     terms = lay_out(columns, labels, codes)
@@ -305,10 +306,10 @@ def _as_rows(new: Any, width: int) -> Any:
     return new
 
 
-def _codes(terms: Iterable[TermColumns], p: int) -> IntArray:
+def _codes(terms: Sequence[TermColumns], p: int) -> IntArray:
+    index, starts = members(terms)
     codes = np.empty(p, dtype=np.int64)
-    for number, term in enumerate(terms):
-        codes[term.index] = number
+    codes[index] = np.repeat(np.arange(len(terms)), np.diff(starts))
     return codes
 
 

@@ -24,6 +24,8 @@ __all__ = [
     "refuse_device",
 ]
 
+CHUNK_ENTRIES = 131_072  # entries copied at a time, so that they are still in cache for a sum
+
 Select: TypeAlias = Callable[[tuple[str, ...]], IntArray | None]
 """From the names of a frame's columns to the positions wanted; None takes all as they are."""
 
@@ -40,11 +42,14 @@ class Numbers:
         Names of the columns, None where the source has none.
     index : pandas.Index
         Labels of the rows.
+    finite : bool
+        Whether no number is missing or infinite, as far as reading has seen.
     """
 
     values: Any
     names: tuple[str, ...] | None
     index: Any
+    finite: bool = False
 
 
 def read_matrix(X: Any, *, what: str = "X", select: Select | None = None) -> Numbers:
@@ -74,8 +79,11 @@ def read_matrix(X: Any, *, what: str = "X", select: Select | None = None) -> Num
     frame = _narwhals(X, what)
     if frame is not None:
         return _from_frame(frame, what, select)
-    values = _from_sparse(X, what) if hasattr(X, "tocsc") else _from_array(X, what)
-    return Numbers(values, None, pd.RangeIndex(values.shape[0]))
+    if hasattr(X, "tocsc"):
+        values, finite = _from_sparse(X, what), False
+    else:
+        values, finite = _copy_columns(_from_array(X, what))
+    return Numbers(values, None, pd.RangeIndex(values.shape[0]), finite)
 
 
 def read_column(data: Any, name: str, *, what: str = "new") -> FloatArray:
@@ -235,7 +243,22 @@ def _from_sparse(X: Any, what: str) -> Any:
     return values
 
 
-def _from_array(X: Any, what: str) -> FloatArray:
+def _copy_columns(array: Any) -> tuple[FloatArray, bool]:
+    """Copy an array column by column, and say whether every sum of a column is finite."""
+    n, p = array.shape
+    columns = np.empty((p, n))
+    finite = True
+    ones = np.ones(n)
+    step = max(1, CHUNK_ENTRIES // max(n, 1))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for start in range(0, p, step):
+            chunk = columns[start : start + step]
+            chunk[...] = array[:, start : start + step].T
+            finite = finite and bool(np.isfinite(chunk @ ones).all())
+    return columns.T, finite
+
+
+def _from_array(X: Any, what: str) -> Any:
     if isinstance(X, dict | str | bytes | set) or X is None:
         raise DataError(
             f"`{what}` is of type {type(X).__name__}; give a two-dimensional array, a sparse "
@@ -252,8 +275,7 @@ def _from_array(X: Any, what: str) -> FloatArray:
     _check_kind(array.dtype, what, array)
     if np.ma.isMA(array):
         array = np.ma.filled(array.astype(np.float64), np.nan)
-    with np.errstate(over="ignore"):
-        return np.array(array, dtype=np.float64, copy=True)
+    return array
 
 
 def _check_dimensions(ndim: int, shape: tuple[int, ...], what: str) -> None:
