@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 import numpy as np
 
@@ -75,7 +74,7 @@ def _canonical(problem: Problem, theta: FloatArray, lambdas: FloatArray) -> Floa
     That is the redundant direction of a factor's frame, and for the softmax the mean over
     classes of groups that are unpenalised or in the flat zone of a nonconvex penalty.
     """
-    theta = problem.coordinates.canonical(theta)
+    theta = problem.coordinates.canonical(np.arange(problem.coordinates.starts.size - 1), theta)
     if problem.data.family.hessian != "softmax":
         return theta
     centred = theta - theta.mean(axis=2, keepdims=True)
@@ -107,17 +106,8 @@ def _free_shift(
 
 
 def _training(opened: Opened, weights: FloatArray) -> Training:
-    blocks = opened.blocks
-    if any(hasattr(block, "tocsc") for block in blocks):
-        from scipy import sparse as sp
-
-        X: Any = sp.csc_array(sp.hstack([sp.csc_array(block) for block in blocks], format="csc"))
-    elif len(blocks) == 1:
-        X = blocks[0]
-    else:
-        X = np.concatenate(blocks, axis=1) if blocks else np.empty((opened.y.shape[0], 0))
     return Training(
-        X,
+        opened.blocks,
         opened.y,
         weights,
         opened.offset,

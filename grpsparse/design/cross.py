@@ -187,7 +187,8 @@ def _tabulate(
         flat = np.zeros(size)
         both = weights if b.values is None else weights * b.values
         sum_cells(codes, b.codes, b.width, both, flat)
-    return flat.reshape(n_parts, a.width, b.width)[:, :-1, :-1]
+    tables: FloatArray = flat.reshape(n_parts, a.width, b.width)
+    return tables[:, :-1, :-1]
 
 
 def _diagonal(design: FactorDesign, a: _Term, b: _Term, rows: Rows, out: FloatArray) -> None:

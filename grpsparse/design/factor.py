@@ -131,32 +131,30 @@ class FactorDesign:
     def second_moments(self, weights: FloatArray, centre: FloatArray) -> FloatArray:
         """Return the weighted sums of squares about `centre`, (p,)."""
         out = np.empty(self.shape[1])
-        counted = (weights > 0).astype(np.float64)
-        total, n_counted = float(weights.sum()), counted.sum()
+        total = float(weights.sum())
         for t in range(self.value_row.size):
             own = slice(int(self.starts[t]), int(self.starts[t + 1]))
-            about = self._squares(t, weights, centre[own])
-            present, rows = self._present(t, np.stack([weights, counted]))
+            present = self._totals(t, weights)
+            values, middle = self.value_of(t), centre[own]
+            if values is None:
+                about = present[:-1] * (1.0 - middle) ** 2
+            else:
+                away = values - np.append(middle, 0.0)[self.codes[t]]
+                about = self._totals(t, weights * away * away)[:-1]
             # where all rows are in one level the difference would be rounding
-            absent = np.where(rows == n_counted, 0.0, np.maximum(total - present, 0.0))
-            out[own] = about + absent * centre[own] ** 2
+            alone = np.count_nonzero(present) == 1
+            rest = np.maximum(total - present[:-1], 0.0)
+            absent = np.where(alone & (present[:-1] > 0), 0.0, rest)
+            out[own] = about + absent * middle**2
         return out
 
-    def _present(self, t: int, rows: FloatArray) -> FloatArray:
-        """Return the sums (K, m) of `rows` over the levels of term t, without its numbers."""
+    def _totals(self, t: int, row: FloatArray) -> FloatArray:
+        """Return the sums (m + 1,) of `row` (n,) over the levels of term t, and over no level."""
         from grpsparse.backend.tables import sum_levels
 
-        table = np.zeros((rows.shape[0], int(self.starts[t + 1] - self.starts[t]) + 1))
-        sum_levels(self.codes[t], rows, table)
-        return table[:, :-1]
-
-    def _squares(self, t: int, weights: FloatArray, centre: FloatArray) -> FloatArray:
-        """Return sum w (x - centre)^2 over the rows of each level."""
-        values = self.value_of(t)
-        if values is None:
-            return self._present(t, weights[None])[0] * (1.0 - centre) ** 2
-        away = values - np.append(centre, 0.0)[self.codes[t]]
-        return self._present(t, (weights * away * away)[None])[0]
+        table: FloatArray = np.zeros((1, int(self.starts[t + 1] - self.starts[t]) + 1))
+        sum_levels(self.codes[t], row[None], table)
+        return table.ravel()
 
     def tocsc(self, index: IntArray) -> Any:
         """Return the columns named by `index` as a scipy.sparse.csc_array."""

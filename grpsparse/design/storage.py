@@ -140,7 +140,8 @@ class Design:
         weights : ndarray of shape (n,)
             Not negative.
         """
-        return self._cross(index, other, Rows(np.ascontiguousarray(weights)))[0]
+        whole: FloatArray = self._cross(index, other, Rows(np.ascontiguousarray(weights)))[0]
+        return whole
 
     def cross_by_part(
         self,

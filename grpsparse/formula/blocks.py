@@ -1,30 +1,26 @@
 """Blocks: the columns of a term from its encoded factors.
 
 The columns of an interaction are all products of one column of each factor, the first factor
-running fastest; of pure factors that is one indicator for each cell.
+running fastest; of pure factors that is one indicator for each cell. Cells, and cells times
+one number, are never written out: they stay one code for each row.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import reduce
-from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from grpsparse.formula.factors import Encoded
-from grpsparse.groups import FloatArray, IntArray
+from grpsparse.groups import CellBlock, CodeArray, FloatArray
 
-__all__ = ["SPARSE_ABOVE", "cell_codes", "dense_block", "term_block"]
-
-SPARSE_ABOVE = 2_000_000
-"""Entries above which the indicators of a term are stored sparse."""
+__all__ = ["cell_codes", "dense_block", "term_block"]
 
 
-def cell_codes(parts: Sequence[Encoded]) -> IntArray | None:
+def cell_codes(parts: Sequence[Encoded]) -> CodeArray | None:
     """Return the cell of each row, -1 where a level is unseen; None unless all are factors."""
-    cells: IntArray | None = None
+    cells: CodeArray | None = None
     stride = 1
     for part in parts:
         if part.codes is None:
@@ -33,7 +29,8 @@ def cell_codes(parts: Sequence[Encoded]) -> IntArray | None:
             cells = part.codes
         else:
             unseen = (cells < 0) | (part.codes < 0)
-            cells = np.where(unseen, -1, cells + stride * part.codes)
+            cells = cells + np.int32(stride) * part.codes
+            cells[unseen] = -1
         stride *= part.width
     return cells
 
@@ -53,21 +50,23 @@ def dense_block(parts: Sequence[Encoded], *, scale: float = 1.0) -> FloatArray:
     return np.array(scale * reduce(_row_products, known), order="C")
 
 
-def term_block(parts: Sequence[Encoded], *, scale: float = 1.0) -> Any:
-    """Return the columns (n, m) of a term, sparse (CSC) for large indicators."""
-    cells = cell_codes(parts)
-    width = int(np.prod([part.width for part in parts]))
-    if cells is None or len(cells) * width <= SPARSE_ABOVE:
+def term_block(parts: Sequence[Encoded], *, scale: float = 1.0) -> CellBlock | FloatArray:
+    """Return the columns (n, m) of a term: cells as codes, all else dense."""
+    factors = [part for part in parts if part.codes is not None]
+    others = [part for part in parts if part.codes is None]
+    cells = cell_codes(factors)
+    if cells is None or any(part.width != 1 for part in others):
         return dense_block(parts, scale=scale)
-    seen = np.flatnonzero(cells >= 0)
-    order = seen[np.argsort(cells[seen], kind="stable")]
-    counts = np.bincount(cells[seen], minlength=width)
-    pointers = np.concatenate([[0], np.cumsum(counts)])
-    values = np.full(len(order), scale)
-    return sparse.csc_array((values, order, pointers), shape=(len(cells), width))
+    values = dense_block(others, scale=scale)[:, 0] if others else None
+    if values is None and scale != 1.0:
+        values = np.full(cells.size, scale)
+    width = int(np.prod([part.width for part in factors]))
+    if (cells < 0).any():
+        cells = np.where(cells < 0, np.int32(width), cells)
+    return CellBlock(cells, width, values)
 
 
-def _indicators(codes: IntArray, width: int, scale: float) -> FloatArray:
+def _indicators(codes: CodeArray, width: int, scale: float) -> FloatArray:
     block = np.zeros((len(codes), width))
     seen = np.flatnonzero(codes >= 0)
     block[seen, codes[seen]] = scale

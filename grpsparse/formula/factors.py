@@ -19,7 +19,7 @@ from grpsparse.formula.contrasts import coding_of
 from grpsparse.formula.evaluate import Labels, Numbers
 from grpsparse.formula.frames import kind_of
 from grpsparse.formula.parse import Expression
-from grpsparse.groups import FloatArray, IntArray
+from grpsparse.groups import CodeArray, FloatArray, IntArray
 
 __all__ = ["Encoded", "Factor", "encode", "learn", "learn_levels", "tidy_levels"]
 
@@ -30,7 +30,7 @@ _SPLINES = frozenset({"poly", "bs", "cs", "cr", "cc"})
 class Encoded:
     """A factor on some rows: codes (-1 for an unseen level), or dense columns."""
 
-    codes: IntArray | None
+    codes: CodeArray | None
     matrix: FloatArray | None
     width: int
 
@@ -181,7 +181,7 @@ def encode(factor: Factor, value: Labels | Numbers, *, unseen: str = "raise") ->
     return Encoded(None, columns, width)
 
 
-def learn_levels(value: Labels, name: str) -> tuple[IntArray, tuple[Any, ...]]:
+def learn_levels(value: Labels, name: str) -> tuple[CodeArray, tuple[Any, ...]]:
     """Return the code of each row and the levels: given, a Categorical's, or sorted.
 
     Raises
@@ -197,10 +197,10 @@ def learn_levels(value: Labels, name: str) -> tuple[IntArray, tuple[Any, ...]]:
         codes = _match(series, levels, name, "raise", given=True)
         return codes, levels
     if isinstance(series.dtype, pd.CategoricalDtype):
-        return series.cat.codes.to_numpy(np.int64), tidy_levels(series.cat.categories)
+        return series.cat.codes.to_numpy(np.int32), tidy_levels(series.cat.categories)
     if kind_of(series) == "logical":
-        return series.to_numpy(dtype=np.bool_).astype(np.int64), (False, True)
-    codes, found = _factorize(series, name)
+        return series.to_numpy(dtype=np.bool_).astype(np.int32), (False, True)
+    numbers, found = _factorize(series, name)
     values = list(found)
     try:
         order = sorted(range(len(values)), key=values.__getitem__)
@@ -210,9 +210,9 @@ def learn_levels(value: Labels, name: str) -> tuple[IntArray, tuple[Any, ...]]:
             f"`{name}` mixes values of the types {', '.join(kinds)}, which have no order; convert "
             "the column to one type."
         ) from error
-    rank = np.empty(len(order), dtype=np.int64)
+    rank = np.empty(len(order), dtype=np.int32)
     rank[order] = np.arange(len(order))
-    return rank[codes], tidy_levels([values[i] for i in order])
+    return rank[numbers], tidy_levels([values[i] for i in order])
 
 
 def _factorize(series: Any, name: str) -> tuple[IntArray, Any]:
@@ -234,11 +234,11 @@ def tidy_levels(levels: Sequence[Any]) -> tuple[Any, ...]:
 
 def _match(
     series: Any, levels: tuple[Any, ...], name: str, unseen: str, *, given: bool = False
-) -> IntArray:
+) -> CodeArray:
     codes, found = _factorize(series, name)
     place = {level: i for i, level in enumerate(levels)}
     # True == 1 == 1.0 hash alike, so a level matches whatever its numeric type.
-    targets = np.array([place.get(value, -1) for value in found] + [-1], dtype=np.int64)
+    targets = np.array([place.get(value, -1) for value in found] + [-1], dtype=np.int32)
     strange = [value for value, target in zip(found, targets, strict=False) if target < 0]
     if strange and (unseen == "raise" or given):
         raise _unseen(name, strange, levels, given)

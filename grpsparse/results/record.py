@@ -6,8 +6,10 @@ are recomputed from these two records and from the coefficients of the design co
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from grpsparse.groups import FloatArray, IntArray
 
@@ -20,8 +22,8 @@ class Training:
 
     Parameters
     ----------
-    X : ndarray or scipy.sparse.csc_array of shape (n, p)
-        Design columns, not standardised.
+    blocks : tuple of ndarray, CellBlock or scipy sparse
+        Design columns, not standardised, in blocks (n, m) side by side.
     y : ndarray of shape (n, K)
         Encoded response.
     weights : ndarray of shape (n,)
@@ -39,7 +41,7 @@ class Training:
         Labels of the rows kept; None numbers them.
     """
 
-    X: Any
+    blocks: tuple[Any, ...]
     y: FloatArray
     weights: FloatArray
     offset: FloatArray | None
@@ -47,6 +49,25 @@ class Training:
     rows: IntArray
     n_given: int
     index: Any = None
+    _joined: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @property
+    def X(self) -> Any:  # noqa: N802
+        """Design columns (n, p), an array or scipy.sparse.csc_array, joined when asked for."""
+        if "X" not in self._joined:
+            self._joined["X"] = _side_by_side(self.blocks, self.y.shape[0])
+        return self._joined["X"]
+
+
+def _side_by_side(blocks: tuple[Any, ...], n_rows: int) -> Any:
+    if len(blocks) == 1 and not hasattr(blocks[0], "tocsc"):
+        return blocks[0]
+    if any(hasattr(block, "tocsc") for block in blocks):
+        from scipy import sparse as sp
+
+        parts = [b.tocsc() if hasattr(b, "tocsc") else sp.csc_array(b) for b in blocks]
+        return sp.csc_array(sp.hstack(parts, format="csc"))
+    return np.concatenate([np.empty((n_rows, 0)), *blocks], axis=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,7 +155,7 @@ def _write_path(out: Writer, fit: PathFit) -> dict[str, Any]:
 
 def _read_path(stored: Reader, meta: dict[str, Any], scope: Mapping[str, Any] | None) -> PathFit:
     training = Training(
-        X=stored.matrix("training.X"),
+        blocks=(stored.matrix("training.X"),),
         y=stored.array("training.y"),
         weights=stored.array("training.weights"),
         offset=stored.optional("training.offset"),

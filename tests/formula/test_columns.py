@@ -9,8 +9,8 @@ from formulaic import model_matrix
 from scipy import sparse
 
 from grpsparse.errors import FormulaError
-from grpsparse.formula import blocks as blocks_module
 from grpsparse.formula import build_model
+from grpsparse.groups import CellBlock
 
 N = 60
 
@@ -32,8 +32,8 @@ def frame() -> pd.DataFrame:
 
 
 def design(built) -> np.ndarray:
-    dense = [b.toarray() if sparse.issparse(b) else b for b in built.blocks]
-    return np.hstack(dense) if dense else np.zeros((len(built.rows), 0))
+    parts = [b.toarray() if hasattr(b, "toarray") else b for b in built.blocks]
+    return np.hstack(parts) if parts else np.zeros((len(built.rows), 0))
 
 
 def same_space(first, second) -> bool:
@@ -103,11 +103,11 @@ def test_columns_equal_formulaic_without_rank_reduction(frame, right):
     assert np.allclose(design(built), theirs.to_numpy(float), rtol=0, atol=1e-12)
 
 
-def test_a_number_multiplies(frame):
+def test_a_number_multiplies(frame, dense):
     built = build_model("y ~ 2:x + a + 2:a:b", frame)
-    assert np.array_equal(built.blocks[0][:, 0], 2 * frame.x)
+    assert np.array_equal(dense(built)[0][:, 0], 2 * frame.x)
     assert [t.name for t in built.spec.terms] == ["2:x", "a", "2:a:b"]
-    assert np.allclose(built.blocks[2] @ built.spec.terms[2].margins[0].span, built.blocks[1])
+    assert np.allclose(dense(built)[2] @ built.spec.terms[2].margins[0].span, dense(built)[1])
 
 
 def test_names_equal_formulaic(frame):
@@ -149,11 +149,11 @@ def test_no_intercept(frame, right):
     assert spec.columns == ("x", "a[u]", "a[v]", "a[w]")
 
 
-def test_intercept_only(frame):
+def test_intercept_only(frame, dense):
     built = build_model("y ~ 1", frame)
     assert built.spec.intercept
     assert built.spec.terms == ()
-    assert built.blocks == ()
+    assert dense(built) == ()
     X, complete, _ = built.spec.matrix(frame.head(3))
     assert X.shape == (3, 0)
     assert complete.all()
@@ -175,14 +175,14 @@ def test_dot_leaves_out_weights(frame):
 @pytest.mark.parametrize(
     "right", ["a + b + a:b", "b + a + a:b", "a + x + a:x", "a + b + x + a:x + a:b + a:b:x"]
 )
-def test_margins_are_sums_of_cells(frame, right):
+def test_margins_are_sums_of_cells(frame, right, dense):
     built = build_model(f"y ~ {right}", frame)
     checked = 0
-    for term, block in zip(built.spec.terms, built.blocks, strict=True):
+    for term, block in zip(built.spec.terms, dense(built), strict=True):
         for margin in term.margins:
             if margin.span is None:
                 continue
-            assert np.allclose(block @ margin.span, built.blocks[margin.term], atol=1e-14)
+            assert np.allclose(block @ margin.span, dense(built)[margin.term], atol=1e-14)
             checked += 1
     assert checked > 0
 
@@ -200,10 +200,10 @@ def test_margins_are_only_terms_in_the_formula(frame):
     assert build_model("y ~ a:b", frame).spec.terms[0].margins == ()
 
 
-def test_unused_levels_keep_their_column(frame):
+def test_unused_levels_keep_their_column(frame, dense):
     built = build_model("y ~ b", frame)
     assert built.spec.columns == ("b[lo]", "b[mid]", "b[hi]")
-    assert not built.blocks[0][:, 1].any()
+    assert not dense(built)[0][:, 1].any()
 
 
 def test_many_levels():
@@ -212,17 +212,29 @@ def test_many_levels():
     expected = pd.get_dummies(wide.g).to_numpy(float)
     built = build_model("y ~ g", wide)
     assert np.array_equal(design(built), expected)
-    assert isinstance(built.blocks[0], np.ndarray) == (expected.size <= 2e6)
 
 
-def test_sparse_storage_holds_the_same_columns(frame, monkeypatch):
-    dense = build_model("y ~ a + a:b + x + a:x", frame)
-    monkeypatch.setattr(blocks_module, "SPARSE_ABOVE", 10)
-    stored = build_model("y ~ a + a:b + x + a:x", frame)
-    assert [sparse.issparse(b) for b in stored.blocks] == [True, False, True, False]
-    assert stored.blocks[0].format == "csc"
-    assert stored.blocks[0].has_sorted_indices
-    assert np.array_equal(design(stored), design(dense))
+def test_cells_and_cells_times_a_number_are_codes(frame):
+    built = build_model("y ~ a + a:b + x + a:x + 2:b + C(a):poly(z, 2)", frame)
+    kinds = dict(zip([t.name for t in built.spec.terms], built.blocks, strict=True))
+    coded = {name for name, block in kinds.items() if isinstance(block, CellBlock)}
+    assert coded == {"a", "a:b", "a:x", "2:b"}
+    assert kinds["a"].codes.dtype == np.int32
+    assert kinds["a:b"].shape == (N, 9)
+    assert np.array_equal(kinds["a:x"].codes, kinds["a"].codes)
+    assert np.array_equal(kinds["a:x"].values, frame.x)
+    assert np.array_equal(kinds["2:b"].values, np.full(N, 2.0))
+
+
+@pytest.mark.parametrize("right", ["a", "a:b", "a:x", "a:b:x:z"])
+def test_codes_stand_for_the_same_columns_sparse_and_dense(frame, right):
+    (block,) = build_model(f"y ~ {right}", frame).blocks
+    theirs = model_matrix(f"y ~ {right}", frame, ensure_full_rank=False).rhs.iloc[:, 1:]
+    assert np.allclose(block.toarray(), theirs.to_numpy(float), rtol=0, atol=1e-12)
+    stored = block.tocsc()
+    assert sparse.issparse(stored)
+    assert stored.has_sorted_indices
+    assert np.array_equal(stored.toarray(), block.toarray())
 
 
 def test_whole_floats_are_levels_without_a_point():
@@ -230,15 +242,15 @@ def test_whole_floats_are_levels_without_a_point():
     assert build_model("y ~ C(g)", data).spec.columns == ("C(g)[1]", "C(g)[2]")
 
 
-def test_one_level_is_one_constant_column():
+def test_one_level_is_one_constant_column(dense):
     data = {"y": [1.0, 2, 3], "g": ["a", "a", "a"]}
     built = build_model("y ~ C(g, contr.treatment)", data, single_columns=True)
-    assert np.array_equal(built.blocks[0], np.ones((3, 1)))
+    assert np.array_equal(dense(built)[0], np.ones((3, 1)))
 
 
-def test_logical_expressions_are_factors(frame):
+def test_logical_expressions_are_factors(frame, dense):
     built = build_model("y ~ I(x > 0)", frame)
-    assert np.array_equal(built.blocks[0], pd.get_dummies(frame.x > 0).to_numpy(float))
+    assert np.array_equal(dense(built)[0], pd.get_dummies(frame.x > 0).to_numpy(float))
 
 
 def test_two_columns_of_one_name_raise():
@@ -247,8 +259,8 @@ def test_two_columns_of_one_name_raise():
         build_model("y ~ a + `a[1]`", data)
 
 
-def test_hashed_levels():
+def test_hashed_levels(dense):
     data = {"y": np.arange(8.0), "g": list("abcdefgh")}
     built = build_model("y ~ hashed(g, levels=4)", data)
-    assert built.blocks[0].shape == (8, 4)
-    assert np.array_equal(built.blocks[0].sum(axis=1), np.ones(8))
+    assert dense(built)[0].shape == (8, 4)
+    assert np.array_equal(dense(built)[0].sum(axis=1), np.ones(8))

@@ -55,13 +55,13 @@ VIEWS = {
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_one_model_for_every_table(frame, view):
+def test_one_model_for_every_table(frame, view, dense):
     expected = build_model(FORMULA, frame)
     assert len(expected.rows) == 21
     other = build_model(FORMULA, VIEWS[view](frame))
     assert other.spec.columns == expected.spec.columns
     assert [t.levels for t in other.spec.terms] == [t.levels for t in expected.spec.terms]
-    for ours, theirs in zip(other.blocks, expected.blocks, strict=True):
+    for ours, theirs in zip(dense(other), dense(expected), strict=True):
         assert np.array_equal(ours, theirs)
     assert np.array_equal(other.rows, expected.rows)
     assert np.array_equal(other.response, expected.response)
@@ -84,10 +84,10 @@ ORDERED = pd.Categorical(["lo", "hi", None, "lo"], ["none", "lo", "hi"], ordered
     ],
     ids=["pandas", "polars", "pyarrow", "arrow-backed"],
 )
-def test_categories_keep_their_order(column):
+def test_categories_keep_their_order(column, dense):
     built = build_model("y ~ g", {"y": [1.0, 2, 3, 4], "g": column})
     assert built.spec.columns == ("g[none]", "g[lo]", "g[hi]")
-    assert np.array_equal(built.blocks[0], [[0, 1, 0], [0, 0, 1], [0, 1, 0]])
+    assert np.array_equal(dense(built)[0], [[0, 1, 0], [0, 0, 1], [0, 1, 0]])
 
 
 def test_polars_categorical_has_no_order_of_its_own():
@@ -95,11 +95,11 @@ def test_polars_categorical_has_no_order_of_its_own():
     assert build_model("y ~ g", data).spec.columns == ("g[b]", "g[q]")
 
 
-def test_index_with_gaps_and_repeats(frame):
+def test_index_with_gaps_and_repeats(frame, dense):
     shuffled = frame.iloc[::-1].set_axis([f"r{i // 2}" for i in range(len(frame))])
     built = build_model("y ~ s + I(x - `my col`) + center(x)", shuffled)
     plain = build_model("y ~ s + I(x - `my col`) + center(x)", shuffled.reset_index(drop=True))
-    for ours, theirs in zip(built.blocks, plain.blocks, strict=True):
+    for ours, theirs in zip(dense(built), dense(plain), strict=True):
         assert np.array_equal(ours, theirs)
     assert list(built.index) == [shuffled.index[i] for i in built.rows]
 
@@ -112,12 +112,12 @@ def test_duplicated_names_matter_only_where_used():
             build_model(formula, data)
 
 
-def test_integer_names_stand_in_backticks():
+def test_integer_names_stand_in_backticks(dense):
     data = pd.DataFrame(np.arange(12.0).reshape(4, 3) ** 2)
     built = build_model("`0` ~ `1` + np.sqrt(`2`)", data)
     assert built.response_name == "0"
     assert built.spec.columns[0] == "1"
-    assert np.allclose(built.blocks[1][:, 0], np.sqrt(data[2]))
+    assert np.allclose(dense(built)[1][:, 0], np.sqrt(data[2]))
     assert build_model("`0` ~ 0 + `1`", data).spec.intercept is False
     assert [t.name for t in build_model("`0` ~ `1`:`2` + I(`1` + 1)", data).spec.terms] == [
         "I(`1` + 1)",
@@ -126,16 +126,16 @@ def test_integer_names_stand_in_backticks():
     assert [t.name for t in build_model("`0` ~ .", data).spec.terms] == ["1", "2"]
 
 
-def test_a_column_named_like_a_function():
+def test_a_column_named_like_a_function(dense):
     data = {"y": [1.0, 2, 3], "C": ["a", "b", "a"], "log": [1.0, 2, 3], "I": [2.0, 1, 2]}
     built = build_model("y ~ C + log + I(log**2) + C(I)", data)
     assert [t.name for t in built.spec.terms] == ["C", "log", "I(log ** 2)", "C(I)"]
-    assert np.array_equal(built.blocks[2][:, 0], [1, 4, 9])
+    assert np.array_equal(dense(built)[2][:, 0], [1, 4, 9])
 
 
-def test_decimals_and_none_are_numbers():
+def test_decimals_and_none_are_numbers(dense):
     data = {"y": [1.0, 2, 3], "x": [decimal.Decimal("1.5"), decimal.Decimal(2), None]}
-    assert np.array_equal(build_model("y ~ x", data).blocks[0][:, 0], [1.5, 2])
+    assert np.array_equal(dense(build_model("y ~ x", data))[0][:, 0], [1.5, 2])
 
 
 def test_a_row_of_single_values():
@@ -177,9 +177,9 @@ def test_dates_and_mixtures_are_refused(frame):
         build_model("y ~ x", {"y": [1, 2], "x": np.array([1j, 2])})
 
 
-def test_dates_can_be_levels(frame):
+def test_dates_can_be_levels(frame, dense):
     built = build_model("y ~ C(d)", frame.head(3))
-    assert built.blocks[0].shape == (3, 3)
+    assert dense(built)[0].shape == (3, 3)
 
 
 def test_unknown_names_offer_near_ones(frame):
@@ -192,19 +192,19 @@ def test_unknown_names_offer_near_ones(frame):
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "float32", "int64"])
-def test_small_types_do_not_wrap_around(dtype):
+def test_small_types_do_not_wrap_around(dtype, dense):
     data = {"y": [1.0, 2], "x": np.array([100, 3], dtype=dtype)}
     built = build_model("y ~ I(x**2) + I(0 - x)", data)
-    assert np.hstack(built.blocks).tolist() == [[10000, -100], [9, -3]]
+    assert np.hstack(dense(built)).tolist() == [[10000, -100], [9, -3]]
 
 
-def test_blocks_do_not_change_with_the_data():
+def test_blocks_do_not_change_with_the_data(dense):
     x = np.array([1.0, 2, 3])
     data = {"y": [1.0, 2, 3], "x": x}
     built = build_model("y ~ x", data)
     x[0] = 99
-    assert built.blocks[0][0, 0] == 1
-    assert built.blocks[0].flags.writeable
+    assert dense(built)[0][0, 0] == 1
+    assert dense(built)[0].flags.writeable
 
 
 def test_values_that_cannot_be_levels():

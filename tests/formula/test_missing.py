@@ -50,12 +50,12 @@ def test_raise_names_columns_and_rows(frame):
     assert len(built.rows) == 2
 
 
-def test_learning_uses_the_kept_rows_only(frame):
+def test_learning_uses_the_kept_rows_only(frame, dense):
     built = build_model("y ~ center(x) + scale(x) + poly(x, 2)", frame)
     kept = frame.x[[0, 2, 4, 5, 6]] if 0 in frame.index else frame.x.iloc[[0, 2, 4, 5, 6]]
-    assert np.allclose(built.blocks[0][:, 0], kept - kept.mean())
-    assert np.allclose(built.blocks[1][:, 0], (kept - kept.mean()) / kept.std())
-    assert np.allclose(built.blocks[2].T @ built.blocks[2], np.eye(2))
+    assert np.allclose(dense(built)[0][:, 0], kept - kept.mean())
+    assert np.allclose(dense(built)[1][:, 0], (kept - kept.mean()) / kept.std())
+    assert np.allclose(dense(built)[2].T @ dense(built)[2], np.eye(2))
 
 
 def test_a_comparison_with_a_missing_value_is_missing(frame):
@@ -75,12 +75,12 @@ def test_an_expression_may_fill_missing_values(frame):
     assert X[1, -1] == 1
 
 
-def test_values_that_come_out_missing_are_dropped_and_named():
+def test_values_that_come_out_missing_are_dropped_and_named(dense):
     data = {"y": [1.0, 2, 3, 4], "x": [-1.0, 1, 2, 3], "z": [1.0, 2, 3, 5]}
     built = build_model("y ~ np.log(x) + center(z)", data)
     assert built.rows.tolist() == [1, 2, 3]
     assert "np.log(x): 1" in built.notes[0]
-    assert np.allclose(built.blocks[1][:, 0], [-4 / 3, -1 / 3, 5 / 3])
+    assert np.allclose(dense(built)[1][:, 0], [-4 / 3, -1 / 3, 5 / 3])
     _, complete, _ = built.spec.matrix({"x": [-3.0, 2], "z": [1, 1]})
     assert complete.tolist() == [False, True]
 

@@ -53,9 +53,9 @@ DATA = pd.DataFrame(
         ("", "0 `~`"),
     ],
 )
-def test_formulas(formula, message):
+def test_formulas(formula, message, dense):
     if message is None:
-        assert build_model(formula, DATA).blocks[0].shape == (4, 3)
+        assert dense(build_model(formula, DATA))[0].shape == (4, 3)
         return
     with pytest.raises(FormulaError, match=message):
         build_model(formula, DATA)

@@ -16,21 +16,21 @@ X = np.array([1.0, 2.0, 3.0, np.nan])
 G = pd.Series(list("abab"), index=[5, 6, 7, 8])
 
 
-def test_variables_without_data():
+def test_variables_without_data(dense):
     built = build_model("y ~ x + g", None, scope={"y": Y, "x": X, "g": G, "np": np})
     assert built.rows.tolist() == [0, 1, 2]
     assert built.n_given == 4
-    assert np.array_equal(np.hstack(built.blocks), [[1, 1, 0], [2, 0, 1], [3, 1, 0]])
+    assert np.array_equal(np.hstack(dense(built)), [[1, 1, 0], [2, 0, 1], [3, 1, 0]])
     assert list(built.index) == [5, 6, 7]
     new, _, _ = built.spec.matrix({"x": [9.0], "g": ["b"]})
     assert new.tolist() == [[9, 0, 1]]
 
 
-def test_values_inside_calls_without_data():
+def test_values_inside_calls_without_data(dense):
     scope = {"y": Y, "x": np.arange(4.0), "shift": 10.0, "edges": [1.5]}
     built = build_model("y ~ I(x + shift) + C(np.digitize(x, edges))", None, scope=scope)
-    assert built.blocks[0][:, 0].tolist() == [10, 11, 12, 13]
-    assert built.blocks[1][:, 1].tolist() == [0, 0, 1, 1]
+    assert dense(built)[0][:, 0].tolist() == [10, 11, 12, 13]
+    assert dense(built)[1][:, 1].tolist() == [0, 0, 1, 1]
     assert built.spec.matrix({"x": [5.0]})[0].tolist() == [[15, 0, 1]]
 
 
@@ -41,11 +41,11 @@ def test_extra_from_the_scope():
     assert built.extra["weights"].tolist() == [1, 2, 3]
 
 
-def test_scope_supplies_functions_and_values_beside_data():
+def test_scope_supplies_functions_and_values_beside_data(dense):
     data = {"y": Y, "x": [1.0, 2, 3, 4]}
     scope = {"x": [9, 9, 9, 9], "f": lambda v: v * 10, "c": 3}
     built = build_model("y ~ x + f(x) + I(x + c)", data, scope=scope)
-    assert np.hstack(built.blocks)[0].tolist() == [1, 10, 4]
+    assert np.hstack(dense(built))[0].tolist() == [1, 10, 4]
     assert built.spec.matrix({"x": [2.0]})[0].tolist() == [[2, 20, 5]]
 
 
@@ -54,16 +54,16 @@ def test_scope_gives_no_variables_beside_data():
         build_model("y ~ z", {"y": Y, "x": X}, scope={"z": Y})
 
 
-def test_a_users_function_beats_the_formulas_own():
+def test_a_users_function_beats_the_formulas_own(dense):
     data = {"y": Y, "x": [1.0, 2, 3, 4]}
     built = build_model("y ~ center(x)", data, scope={"center": lambda v: v - 1})
-    assert built.blocks[0][:, 0].tolist() == [0, 1, 2, 3]
+    assert dense(built)[0][:, 0].tolist() == [0, 1, 2, 3]
 
 
-def test_math_functions_give_way_to_those_for_columns():
+def test_math_functions_give_way_to_those_for_columns(dense):
     data = {"y": Y, "x": [1.0, 2, 3, 4]}
     built = build_model("y ~ log(x)", data, scope={"log": math.log})
-    assert np.allclose(built.blocks[0][:, 0], np.log([1, 2, 3, 4]))
+    assert np.allclose(dense(built)[0][:, 0], np.log([1, 2, 3, 4]))
 
 
 def test_a_variable_that_is_not_a_column():

@@ -145,7 +145,7 @@ def build_path(
         "family": chosen,
         "penalty": shape,
         "training": Training(
-            X=X,
+            blocks=(X,),
             y=y,
             weights=weights,
             offset=offset,

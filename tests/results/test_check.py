@@ -247,7 +247,9 @@ def test_rows_of_weight_zero_are_not_there():
     weights = np.where(np.arange(N) % 5 == 0, 0.0, 1.0 + np.arange(N) % 3)
     fit = gs.fit(X, y, groups=GROUPS, weights=weights, tol=1e-10, **SHORT)
     kept = weights > 0
-    training = replace(fit.training, X=X[kept], y=fit.training.y[kept], weights=weights[kept])
+    training = replace(
+        fit.training, blocks=(X[kept],), y=fit.training.y[kept], weights=weights[kept]
+    )
     np.testing.assert_allclose(
         replace(fit, training=training).check(), fit.check(), rtol=0, atol=1e-14
     )
@@ -276,7 +278,7 @@ def test_has_no_units():
         fit = gs.fit(X, y, groups=GROUPS, penalty=penalty, tol=1e-3, **SHORT)
         scaled = replace(
             fit,
-            training=replace(fit.training, X=0.01 * X + 3.0, y=1e6 * fit.training.y),
+            training=replace(fit.training, blocks=(0.01 * X + 3.0,), y=1e6 * fit.training.y),
             raw_coef=1e8 * fit.raw_coef,
             raw_intercept=1e6 * fit.raw_intercept - 3e8 * fit.raw_coef.sum(axis=1),
             lambda_=1e6 * fit.lambda_,

@@ -161,7 +161,7 @@ def test_sparse_training_rows_predict_alike(make_path):
     from scipy import sparse
 
     path = make_path("multinomial", n_classes=3)
-    sparse_rows = replace(path.training, X=sparse.csc_array(path.training.X))
+    sparse_rows = replace(path.training, blocks=(sparse.csc_array(path.training.X),))
     stored = replace(path, training=sparse_rows)
     np.testing.assert_allclose(stored.predict(), path.predict(), atol=EXACT)
     parts = path.predict(None, 0.1, type="terms")

@@ -110,7 +110,7 @@ def test_the_example_of_the_contract(make_path, make_cv):
     norms[29, 2] = 0.0
     training = replace(
         path.training,
-        X=np.zeros((172, 9)),
+        blocks=(np.zeros((172, 9)),),
         y=np.eye(3)[np.arange(172) % 3],
         rows=np.arange(172),
         n_given=172,
@@ -241,7 +241,7 @@ def test_many_terms_and_classes_stay_within_the_page(make_path):
         path,
         model=replace(path.model, terms=terms),
         classes=tuple(f"class_number_{k}" for k in range(12)),
-        training=replace(path.training, X=rng.normal(size=(8, 60)), y=np.eye(12)[:8]),
+        training=replace(path.training, blocks=(rng.normal(size=(8, 60)),), y=np.eye(12)[:8]),
         raw_coef=coef,
         raw_intercept=np.zeros((4, 12)),
         group_norms=np.sqrt((coef**2).sum(axis=2)),
