@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from grpsparse.groups import FloatArray
+from grpsparse.groups import FloatArray, IntArray
 
-__all__ = ["CONSTANT_BELOW", "dense_columns"]
+__all__ = ["CONSTANT_BELOW", "dense_columns", "sample_rows"]
 
 CONSTANT_BELOW = 1e-12  # a column whose spread is below this share of its size is constant
 FAR = 16.0  # deviations from zero beyond which a mean is taken off
@@ -79,3 +79,33 @@ def _any_far(columns: FloatArray, mean: FloatArray) -> bool:
         if CONSTANT_BELOW * abs(mean[column]) < deviation < abs(mean[column]) / FAR:
             return True
     return False
+
+
+def sample_rows(design: Any, index: IntArray, n_rows: int) -> tuple[FloatArray, IntArray] | None:
+    """Return some rows of dense columns, in runs over the whole height, or None.
+
+    Parameters
+    ----------
+    design : Design
+    index : ndarray of int
+        Columns.
+    n_rows : int
+        Rows wanted, or some more.
+
+    Returns
+    -------
+    values : ndarray of shape (len(index), m)
+    rows : ndarray of int, shape (m,)
+        None where columns are not all dense, or have too few rows to leave any out.
+    """
+    if design.dense is None or len(design.parts) > 1 or 2 * n_rows > design.shape[0]:
+        return None
+    columns = design.dense.columns
+    starts = np.linspace(0, columns.shape[1] - RUN, -(-n_rows // RUN)).astype(np.int64)
+    rows = (starts[:, None] + np.arange(RUN)).ravel()
+    every = index.size == columns.shape[0] and bool((index == np.arange(index.size)).all())
+    values = np.empty((index.size, rows.size))
+    for place, start in enumerate(starts.tolist()):
+        run = columns[:, start : start + RUN]
+        values[:, place * RUN : (place + 1) * RUN] = run if every else run[index]
+    return values, rows

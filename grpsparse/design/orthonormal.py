@@ -3,7 +3,9 @@
 With unit-variance columns and correlation matrix R = V L V', the coordinates are
 Z_g = X_g D^(-1/2) V L^(-1/2) on the eigenvalues above 1e-9 of the largest: coefficients are
 then the minimum-norm ones in unit-variance columns. For indicator columns the scale is the
-square root of the level's frequency, which gives the frequency-weighted sum to zero.
+square root of the level's frequency, which gives the frequency-weighted sum to zero. Where R is
+far from singular its Cholesky factor serves as well, at a fraction of the cost: with R = C C',
+trace(R^-1) = ||C^-1||^2 bounds the smallest eigenvalue from below by its inverse.
 
 Groups of equal size are decomposed together.
 """
@@ -15,14 +17,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from grpsparse.design.dense import sample_rows
 from grpsparse.design.storage import Design
-from grpsparse.groups import FloatArray, IntArray
+from grpsparse.groups import BoolArray, FloatArray, IntArray
 
-__all__ = ["EIGENVALUE_FLOOR", "Columns", "centred_rows", "decompose", "rank_of_groups"]
+__all__ = [
+    "EIGENVALUE_FLOOR",
+    "Columns",
+    "Turned",
+    "centred_rows",
+    "decompose",
+    "rank_of_groups",
+    "whiten",
+]
 
 EIGENVALUE_FLOOR = 1e-9  # rank counts eigenvalues of the correlation matrix above this
 REFINE_BELOW = 1e-4  # condition at which one pass of Cholesky QR is added
-BATCH_ENTRIES = 4_000_000  # entries of X gathered at a time
+BATCH_ENTRIES = 262_144  # entries of X gathered at a time, which stay in cache
+GRAM_ENTRIES = 4_000_000  # entries of Grams held at a time
+SAMPLED = 4  # rows, per column of a group, of a sample that may prove its rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,63 +58,143 @@ class Columns:
     scale: FloatArray
 
 
+@dataclass(frozen=True, slots=True)
+class Turned:
+    """Transforms of b groups of m columns and r coordinates each.
+
+    Parameters
+    ----------
+    groups : ndarray of int, shape (b,)
+    index : ndarray of int, shape (b, m)
+        Their columns.
+    turn : ndarray of shape (b, m, r)
+    """
+
+    groups: IntArray
+    index: IntArray
+    turn: FloatArray
+
+
 def centred_rows(columns: Columns, index: IntArray) -> FloatArray:
     """Return sqrt(w) (x_j - centre_j) for the columns in `index`, (len(index), n)."""
-    rows = columns.design.working_columns(index).astype(np.float64)
-    rows -= columns.centre[index][:, None]
+    rows = columns.design.working_columns(index).astype(np.float64, copy=False)
+    rows = rows - columns.centre[index][:, None]
     rows *= np.sqrt(columns.weights)
     return rows
 
 
-def _batches(sizes: IntArray, n_rows: int) -> Iterator[IntArray]:
-    """Yield group numbers of equal size, a bounded number of entries at a time."""
-    for size in np.unique(sizes[sizes > 0]):
-        members = np.flatnonzero(sizes == size)
-        step = max(1, BATCH_ENTRIES // max(1, int(size) * n_rows))
-        for start in range(0, members.size, step):
-            yield members[start : start + step]
+def _batches(sizes: IntArray, index: IntArray) -> Iterator[tuple[IntArray, IntArray]]:
+    """Yield groups (b,) of equal size and their columns (b, m), some millions of Gram entries.
+
+    Groups take their columns from `index` one after the other; those without are left out.
+    """
+    starts = np.cumsum(sizes) - sizes
+    for size in np.unique(sizes[sizes > 0]).tolist():
+        same = np.flatnonzero(sizes == size)
+        step = max(1, GRAM_ENTRIES // (size * size))
+        for begin in range(0, same.size, step):
+            groups = same[begin : begin + step]
+            yield groups, index[starts[groups][:, None] + np.arange(size)]
 
 
-def _correlations(
-    columns: Columns, index: list[IntArray], batch: IntArray
-) -> tuple[FloatArray, FloatArray]:
-    """Return scaled centred columns (b, m, n) of a batch and their Grams (b, m, m)."""
-    gathered = np.concatenate([index[g] for g in batch])
-    rows = centred_rows(columns, gathered)
-    rows /= columns.scale[gathered][:, None]
-    stacked = rows.reshape(batch.size, -1, rows.shape[1])
-    return stacked, stacked @ stacked.transpose(0, 2, 1)
+def _correlations(columns: Columns, index: IntArray) -> FloatArray:
+    """Return the correlation matrices (b, m, m) of groups of columns (b, m)."""
+    count, size = index.shape
+    out = np.empty((count, size, size))
+    n_rows = columns.design.shape[0]
+    step = max(1, BATCH_ENTRIES // max(1, size * n_rows))
+    for begin in range(0, count, step):
+        few = index[begin : begin + step]
+        rows = centred_rows(columns, few.ravel()).reshape(*few.shape, n_rows)
+        np.matmul(rows, rows.transpose(0, 2, 1), out=out[begin : begin + step])
+    unit = 1.0 / columns.scale[index]
+    out *= unit[:, :, None] * unit[:, None, :]
+    return out
 
 
-def rank_of_groups(columns: Columns, index: list[IntArray]) -> IntArray:
-    """Return the rank of every group's non-constant columns, (G,)."""
-    sizes = np.array([len(i) for i in index], dtype=np.int64)
-    rank = np.minimum(sizes, 1)
-    for batch in _batches(np.where(sizes > 1, sizes, 0), columns.design.shape[0]):
-        _, gram = _correlations(columns, index, batch)
-        values = np.linalg.eigvalsh(gram)
-        rank[batch] = (values > EIGENVALUE_FLOOR * values[:, -1:]).sum(axis=1)
-    return rank
+def _inverse_roots(grams: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return C^-1 (b, m, m) with C C' the Grams, and lower bounds (b,) of their eigenvalues.
+
+    A bound is 0 where there is no such factor.
+    """
+    try:
+        inverse = np.linalg.inv(np.linalg.cholesky(grams))
+    except np.linalg.LinAlgError:
+        if grams.shape[0] == 1:
+            return np.zeros_like(grams), np.zeros(1)
+        half = grams.shape[0] // 2
+        first, second = _inverse_roots(grams[:half]), _inverse_roots(grams[half:])
+        return np.concatenate([first[0], second[0]]), np.concatenate([first[1], second[1]])
+    return inverse, 1.0 / np.einsum("bij,bij->b", inverse, inverse)
 
 
-def decompose(columns: Columns, index: list[IntArray]) -> dict[int, FloatArray]:
-    """Return the orthonormalising transform (m, rank) of every group of `index`.
+def rank_of_groups(columns: Columns, sizes: IntArray, index: IntArray) -> IntArray:
+    """Return the rank of every group's non-constant columns, (G,).
 
     Parameters
     ----------
     columns : Columns
-    index : list of ndarray
-        Non-constant columns of each group; groups without columns are skipped.
+    sizes : ndarray of int, shape (G,)
+        How many non-constant columns each group has.
+    index : ndarray of int
+        These columns, group after group.
     """
-    sizes = np.array([len(i) for i in index], dtype=np.int64)
-    out: dict[int, FloatArray] = {}
-    for batch in _batches(sizes, columns.design.shape[0]):
-        rows, gram = _correlations(columns, index, batch)
-        values, vectors = np.linalg.eigh(gram)
-        for position, g in enumerate(batch):
-            turn = whiten(values[position], vectors[position], rows[position])
-            out[int(g)] = turn / columns.scale[index[g]][:, None]
-    return out
+    rank = np.minimum(sizes, 1)
+    for groups, few in _batches(np.where(sizes > 1, sizes, 0), _of_several(sizes, index)):
+        size = few.shape[1]
+        rank[groups] = size
+        doubtful = np.flatnonzero(~_proven(columns, few))
+        if doubtful.size:
+            values = np.linalg.eigvalsh(_correlations(columns, few[doubtful]))
+            counted = (values > EIGENVALUE_FLOOR * values[:, -1:]).sum(axis=1)
+            rank[groups[doubtful]] = counted
+    return rank
+
+
+def _of_several(sizes: IntArray, index: IntArray) -> IntArray:
+    """Return the columns of groups of more than one."""
+    return index[np.repeat(sizes > 1, sizes)]
+
+
+def _proven(columns: Columns, index: IntArray) -> BoolArray:
+    """Return which groups (b, m) have full rank on the evidence of a few rows.
+
+    Leaving rows out takes a positive semidefinite part off the Gram, so a smallest eigenvalue
+    that is large enough stays so.
+    """
+    count, size = index.shape
+    sample = sample_rows(columns.design, index.ravel(), SAMPLED * size)
+    if sample is None:
+        return np.zeros(count, dtype=np.bool_)
+    values, chosen = sample
+    rows = values - columns.centre[index].reshape(-1, 1)
+    rows *= np.sqrt(columns.weights[chosen]) / columns.scale[index].reshape(-1, 1)
+    stacked = rows.reshape(count, size, -1)
+    _, lowest = _inverse_roots(stacked @ stacked.transpose(0, 2, 1))
+    # the largest eigenvalue of a correlation matrix is at most its size
+    return np.asarray(lowest > 10.0 * EIGENVALUE_FLOOR * size)
+
+
+def decompose(columns: Columns, sizes: IntArray, index: IntArray) -> Iterator[Turned]:
+    """Yield the orthonormalising transforms of all groups that have a column.
+
+    Parameters
+    ----------
+    columns, sizes, index
+        As for :func:`rank_of_groups`.
+    """
+    for groups, few in _batches(sizes, index):
+        grams = _correlations(columns, few) if few.shape[1] > 1 else np.ones((groups.size, 1, 1))
+        inverse, lowest = _inverse_roots(grams)
+        sure = lowest > REFINE_BELOW * few.shape[1]
+        unit = 1.0 / columns.scale[few][:, :, None]
+        if sure.any():
+            yield Turned(groups[sure], few[sure], (inverse.transpose(0, 2, 1) * unit)[sure])
+        for place in np.flatnonzero(~sure).tolist():
+            values, vectors = np.linalg.eigh(grams[place])
+            rows = centred_rows(columns, few[place]) * unit[place]
+            turn = whiten(values, vectors, rows) * unit[place]
+            yield Turned(groups[place : place + 1], few[place : place + 1], turn[None])
 
 
 def whiten(values: FloatArray, vectors: FloatArray, rows: FloatArray) -> FloatArray:

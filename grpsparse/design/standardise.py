@@ -9,106 +9,37 @@ The solver never sees the columns of X but coordinates Z = (X - 1m') T with W = 
   margins.
 - ``"column"``: every column has unit weighted variance; ``"none"``: columns as they are.
 
-T is one sparse matrix, p x q. It belongs to a set of weights: cross-validation and bootstrap
-refit it, while X is shared and never copied.
+T belongs to a set of weights: cross-validation and bootstrap refit it, while X is shared and
+never copied.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from grpsparse.design.dense import CONSTANT_BELOW
+from grpsparse.backend import segment_sums
+from grpsparse.design.coordinates import Standardised
+from grpsparse.design.dense import CONSTANT_BELOW, sample_rows
 from grpsparse.design.margins import MAX_MARGIN_COLUMNS, orthogonal_interaction
-from grpsparse.design.orthonormal import Columns, decompose, rank_of_groups
+from grpsparse.design.orthonormal import Columns, Turned, decompose, rank_of_groups
+from grpsparse.design.pieces import Pieces
 from grpsparse.design.storage import Design
-from grpsparse.groups import BoolArray, FloatArray, IntArray, TermColumns
+from grpsparse.design.transform import ColumnScale
+from grpsparse.groups import (
+    BoolArray,
+    Deferred,
+    FloatArray,
+    IntArray,
+    PlainTerms,
+    TermColumns,
+    members,
+)
 
 __all__ = ["CONSTANT_BELOW", "Standardised", "standardise"]
 
-
-@dataclass(frozen=True, slots=True)
-class Standardised:
-    """The design in standardised coordinates, for one set of weights.
-
-    Parameters
-    ----------
-    design : Design
-        The n x p matrix.
-    transform : scipy.sparse.csr_array of shape (p, q)
-        Coefficients of the columns of X = transform @ coefficients of the coordinates.
-    own : scipy.sparse.csr_array of shape (p, q)
-        The part of `transform` on a group's own columns; the rest moves the margins of an
-        interaction.
-    leak : scipy.sparse.csr_array of shape (p, p) or None
-        ``transform = own + leak @ own``; None where nothing leaks.
-    centre : ndarray of shape (q,)
-        Weighted means of X @ transform, zero without an intercept.
-    starts : ndarray of shape (G + 1,)
-        Coordinates of group g are ``starts[g]:starts[g + 1]``.
-    rank : ndarray of shape (G,)
-        Ranks of the groups' (centred) columns under the weights.
-    frame : ndarray of bool, shape (G,)
-        Groups whose coordinates are a redundant frame: the indicators of a factor, where the
-        direction of the root frequencies moves nothing.
-    notes : tuple of str
-        Sentences about what could not be done as asked.
-    """
-
-    design: Design
-    transform: Any
-    own: Any
-    leak: Any
-    centre: FloatArray
-    starts: IntArray
-    rank: IntArray
-    frame: BoolArray
-    notes: tuple[str, ...]
-
-    @property
-    def size(self) -> int:
-        """Number of coordinates q."""
-        return int(self.starts[-1])
-
-    def correlate(self, residual: FloatArray) -> FloatArray:
-        """Return Z'R, (q, K), for R (n, K) that already carries the weights."""
-        product = self.transform.T @ self.design.correlate(residual)
-        return np.asarray(product - np.outer(self.centre, residual.sum(axis=0)))
-
-    def linear_predictor(self, theta: FloatArray) -> FloatArray:
-        """Return Z @ theta, (n, K)."""
-        active = np.flatnonzero(theta.any(axis=1))
-        if not active.size:
-            return np.zeros((self.design.shape[0], theta.shape[1]))
-        coef = self.transform[:, active] @ theta[active]
-        return self.design.linear_predictor(coef) - self.centre[active] @ theta[active]
-
-    def canonical(self, theta: FloatArray) -> FloatArray:
-        """Return theta (L, q, K) without what its redundant directions hold by rounding."""
-        if not self.frame.any():
-            return theta
-        out = theta.copy()
-        for g in np.flatnonzero(self.frame):
-            rows = slice(self.starts[g], self.starts[g + 1])
-            root = 1.0 / np.asarray(self.own[:, rows].max(axis=0).todense()).ravel()
-            along = np.einsum("q,lqk->lk", root, theta[:, rows]) / (root @ root)
-            out[:, rows] -= root[:, None] * along[:, None, :]
-        return out
-
-    def working_rows(self, coordinates: IntArray) -> FloatArray:
-        """Return the coordinates' columns of Z, (len(coordinates), n), contiguous rows."""
-        part = self.transform[:, coordinates].tocsc()
-        needed, position = np.unique(part.indices, return_inverse=True)
-        columns = self.design.working_columns(needed)
-        if part.nnz == coordinates.size and bool((np.diff(part.indptr) == 1).all()):
-            rows = columns[position] * part.data[:, None]
-        else:
-            rows = part[needed].T @ columns
-        rows -= self.centre[coordinates][:, None]
-        return np.ascontiguousarray(rows, dtype=columns.dtype)
+FEW_ROWS = 32  # that prove of most columns that they vary
 
 
 def standardise(
@@ -133,141 +64,162 @@ def standardise(
     intercept : bool
         Whether columns are centred under the weights.
     """
-    columns = _measure(design, terms, weights, mode=mode, intercept=intercept)
-    kept = [term.index[columns.scale[term.index] > 0] for term in terms]
-    pieces = _Pieces(design.shape[1], len(terms))
-    if mode == "group":
-        _orthonormalise(pieces, columns, terms, kept, intercept=intercept)
-    else:
-        rank = rank_of_groups(columns, kept)
-        for g, index in enumerate(kept):
-            scale = columns.scale[index] if mode == "column" else np.ones(index.size)
-            pieces.add(g, index, 1.0 / scale, int(rank[g]))
-    return pieces.join(design, columns.centre)
+    mean = _means(design, weights) if intercept else np.zeros(design.shape[1])
+    if mode == "none":
+        varying = _vary(design, weights, mean, intercept=intercept)
+        return _as_they_are(design, terms, weights, mean, varying, intercept=intercept)
+    columns, raw = _measure(design, weights, mean, intercept=intercept)
+    if mode == "column":
+        unit = np.divide(1.0, columns.scale, out=np.zeros_like(mean), where=columns.scale > 0)
+        return _scaled(columns, terms, unit, Deferred.of(columns))
+    if not isinstance(terms, PlainTerms):
+        for term in terms:
+            if term.scale == "rms":
+                constant = columns.scale[term.index] == 0
+                columns.scale[term.index] = np.where(constant, 0.0, np.sqrt(raw[term.index]))
+    return _orthonormal(columns, terms, intercept=intercept)
+
+
+def _means(design: Design, weights: FloatArray) -> FloatArray:
+    """Return the weighted means of the columns, (p,)."""
+    known = None if design.dense is None or len(design.parts) > 1 else design.dense.mean
+    if known is not None and weights.min() == weights.max():
+        return known
+    return design.correlate(weights[:, None])[:, 0]
 
 
 def _measure(
+    design: Design, weights: FloatArray, mean: FloatArray, *, intercept: bool
+) -> tuple[Columns, FloatArray]:
+    """Return the columns with their deviations, 0 for a constant one, and their mean squares.
+
+    Mean squares are those of the columns as given.
+    """
+    spread = design.second_moments(weights, mean if intercept else -design.shift)
+    raw = spread + (mean + design.shift) ** 2 if intercept else spread
+    scale = np.sqrt(spread)
+    # rows of weight zero may be all that a column varies in: its size is that of all rows
+    scale[scale <= CONSTANT_BELOW * np.hypot(np.sqrt(raw), design.shift)] = 0.0
+    return Columns(design, weights, mean, scale), raw
+
+
+def _vary(design: Design, weights: FloatArray, mean: FloatArray, *, intercept: bool) -> BoolArray:
+    """Return which columns are not constant, (p,).
+
+    A few rows bound deviations from below, and only where they leave it in doubt are all rows
+    looked at.
+    """
+    every = np.arange(design.shape[1])
+    sample = sample_rows(design, every, FEW_ROWS)
+    if sample is None:
+        return _measure(design, weights, mean, intercept=intercept)[0].scale > 0
+    values, rows = sample
+    deviations = values - mean[:, None]
+    lowest = np.einsum("jr,jr,r->j", deviations, deviations, weights[rows])
+    shift = design.shift
+    size = (mean + shift) ** 2 + shift**2
+    varying = np.asarray(lowest > 2.0 * CONSTANT_BELOW**2 * size)
+    if not varying.all():
+        scale = _measure(design, weights, mean, intercept=intercept)[0].scale
+        varying |= scale > 0
+    return varying
+
+
+def _as_they_are(
     design: Design,
     terms: Sequence[TermColumns],
     weights: FloatArray,
+    mean: FloatArray,
+    varying: BoolArray,
     *,
-    mode: str,
     intercept: bool,
-) -> Columns:
-    """Return centres and scales of the columns; a constant column gets scale 0."""
-    p = design.shape[1]
-    mean = design.correlate(weights[:, None])[:, 0]
-    zero = np.zeros(p)
-    raw = design.second_moments(weights, -design.shift)  # about zero of the columns as given
-    spread = design.second_moments(weights, mean) if intercept else raw
-    # rows of weight zero may be all that a column varies in: its size is that of all rows
-    size = np.hypot(np.sqrt(raw), design.shift)
-    constant = np.sqrt(spread) <= CONSTANT_BELOW * size
-    scale = np.sqrt(spread)
-    for term in terms:
-        if mode == "group" and term.scale == "rms":
-            scale[term.index] = np.sqrt(raw[term.index])
-    scale[constant] = 0.0
-    return Columns(design, weights, mean if intercept else zero, scale)
+) -> Standardised:
+    """Return centred columns as coordinates."""
+    measured = Deferred(lambda: _measure(design, weights, mean, intercept=intercept)[0])
+    unit = varying.astype(np.float64)
+    return _scaled(Columns(design, weights, mean, unit), terms, unit, measured)
 
 
-def _orthonormalise(
-    pieces: _Pieces,
+def _scaled(
+    columns: Columns, terms: Sequence[TermColumns], unit: FloatArray, measured: Deferred[Columns]
+) -> Standardised:
+    """Return the columns of positive `unit`, times it, as coordinates."""
+    kept, sizes = _kept(terms, unit > 0)
+    n_columns = columns.design.shape[1]
+    scale = unit[kept]
+    transform = ColumnScale(kept, scale, n_columns)
+    return Standardised(
+        columns.design,
+        transform,
+        transform,
+        None,
+        columns.centre[kept] * scale,
+        np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        Deferred(lambda: rank_of_groups(measured.value, sizes, kept)),
+        np.zeros(sizes.size, dtype=np.bool_),
+        (),
+    )
+
+
+def _kept(terms: Sequence[TermColumns], chosen: BoolArray) -> tuple[IntArray, IntArray]:
+    """Return the chosen columns, group after group, and how many each group has."""
+    index, starts = members(terms)
+    mask = chosen[index]
+    if mask.all():
+        return index, np.diff(starts)
+    return index[mask], segment_sums(mask.astype(np.float64), starts).astype(np.int64)
+
+
+def _orthonormal(
+    columns: Columns, terms: Sequence[TermColumns], *, intercept: bool
+) -> Standardised:
+    """Return coordinates that are orthonormal within every group."""
+    pieces = Pieces(columns.design.shape[1], len(terms))
+    index, sizes = _kept(terms, columns.scale > 0)
+    general = sizes.copy()
+    if not isinstance(terms, PlainTerms):
+        ends = np.cumsum(sizes)
+        for g, term in enumerate(terms):
+            own = index[ends[g] - sizes[g] : ends[g]]
+            if _special(pieces, columns, terms, g, own, intercept=intercept):
+                general[g] = 0
+            elif term.margins:
+                pieces.notes.append(
+                    f"{term.name} keeps plain cells: its margins have more than "
+                    f"{MAX_MARGIN_COLUMNS} columns"
+                )
+        index = index[np.repeat(general == sizes, sizes)]
+    for turned in decompose(columns, general, index):
+        pieces.add(turned)
+    return pieces.join(columns.design, columns.centre)
+
+
+def _special(
+    pieces: Pieces,
     columns: Columns,
     terms: Sequence[TermColumns],
-    kept: list[IntArray],
+    g: int,
+    own: IntArray,
     *,
     intercept: bool,
-) -> None:
-    general: list[int] = []
-    for g, (term, index) in enumerate(zip(terms, kept, strict=True)):
-        narrow = _margin_width(terms, term) <= MAX_MARGIN_COLUMNS
-        if term.kind == "factor" and term.scale == "rms":
-            rank = index.size - 1 if intercept else index.size
-            used = index if rank > 0 else index[:0]
-            pieces.add(g, used, 1.0 / columns.scale[used], max(rank, 0))
-            pieces.frame[g] = intercept and rank > 0
-        elif term.margins and narrow:
-            made = orthogonal_interaction(columns, terms, term)
-            pieces.add(g, term.index, made.own, made.own.shape[1])
-            if made.margin_index.size and made.own.shape[1]:
-                pieces.leaks.append((made.margin_index, term.index, made.leak))
-        elif index.size == 1:
-            pieces.add(g, index, 1.0 / columns.scale[index], 1)
-        else:
-            general.append(g)
-        if term.margins and not narrow:
-            pieces.notes.append(
-                f"{term.name} keeps plain cells: its margins have more than "
-                f"{MAX_MARGIN_COLUMNS} columns"
-            )
-    for position, turn in decompose(columns, [kept[g] for g in general]).items():
-        g = general[position]
-        pieces.add(g, kept[g], turn, turn.shape[1])
+) -> bool:
+    """Add a factor, or an interaction with its margins; say whether the group is one."""
+    term = terms[g]
+    if term.kind == "factor" and term.scale == "rms":
+        rank = own.size - 1 if intercept else own.size
+        if rank > 0:
+            pieces.add_frame(g, own, 1.0 / columns.scale[own], rank)
+            pieces.frame[g] = intercept
+        return True
+    if not term.margins or _margin_width(terms, term) > MAX_MARGIN_COLUMNS:
+        return False
+    made = orthogonal_interaction(columns, terms, term)
+    if made.own.shape[1]:
+        pieces.add(Turned(np.array([g]), term.index[None, :], made.own[None]))
+        if made.margin_index.size:
+            pieces.leaks.append((made.margin_index, term.index, made.leak))
+    return True
 
 
 def _margin_width(terms: Sequence[TermColumns], term: TermColumns) -> int:
     return sum(terms[margin.term].index.size for margin in term.margins)
-
-
-class _Pieces:
-    """Collects the groups' transforms, then joins them into one sparse matrix."""
-
-    def __init__(self, n_columns: int, n_groups: int) -> None:
-        self.p = n_columns
-        self.blocks: list[tuple[IntArray, FloatArray]] = [
-            (np.empty(0, np.int64), np.empty(0)) for _ in range(n_groups)
-        ]
-        self.rank = np.zeros(n_groups, dtype=np.int64)
-        self.frame = np.zeros(n_groups, dtype=np.bool_)
-        self.leaks: list[tuple[IntArray, IntArray, FloatArray]] = []
-        self.notes: list[str] = []
-
-    def add(self, g: int, index: IntArray, block: FloatArray, rank: int) -> None:
-        """Give group g its transform, (m, r) or the diagonal (m,), on columns `index`."""
-        self.blocks[g] = (index, block)
-        self.rank[g] = rank
-
-    def join(self, design: Design, centre: FloatArray) -> Standardised:
-        """Return the standardised design."""
-        from scipy import sparse as sp
-
-        sizes = [block.shape[-1] for _, block in self.blocks]
-        starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        own = self._place(starts)
-        leak = self._leak() if self.leaks else None
-        transform = own if leak is None else sp.csr_array(own + leak @ own)
-        middle = np.asarray(transform.T @ centre)
-        return Standardised(
-            design,
-            transform,
-            own,
-            leak,
-            middle,
-            starts,
-            self.rank,
-            self.frame,
-            tuple(self.notes),
-        )
-
-    def _place(self, starts: IntArray) -> Any:
-        from scipy import sparse as sp
-
-        rows, columns, values = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0)]
-        for (index, block), start in zip(self.blocks, starts[:-1], strict=True):
-            coordinates = start + np.arange(block.shape[-1])
-            diagonal = block.ndim == 1
-            rows.append(index if diagonal else np.repeat(index, coordinates.size))
-            columns.append(coordinates if diagonal else np.tile(coordinates, index.size))
-            values.append(block.ravel())
-        triple = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
-        return sp.csr_array(triple, shape=(self.p, int(starts[-1])))
-
-    def _leak(self) -> Any:
-        from scipy import sparse as sp
-
-        rows = [np.repeat(index, block.shape[1]) for index, _, block in self.leaks]
-        columns = [np.tile(index, block.shape[0]) for _, index, block in self.leaks]
-        values = [block.ravel() for _, _, block in self.leaks]
-        triple = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
-        return sp.csr_array(triple, shape=(self.p, self.p))

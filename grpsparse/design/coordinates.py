@@ -1,0 +1,178 @@
+"""Standardised coordinates Z = (X - 1m') T of a design, as a linear operator.
+
+X is shared and never copied: T and m are applied to products with X.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from grpsparse.design.storage import Design
+from grpsparse.design.transform import ColumnScale, Transform
+from grpsparse.groups import BoolArray, Deferred, FloatArray, IntArray
+
+__all__ = ["Standardised"]
+
+
+@dataclass(frozen=True, slots=True)
+class Standardised:
+    """The design in standardised coordinates, for one set of weights.
+
+    Parameters
+    ----------
+    design : Design
+        The n x p matrix.
+    whole : Transform
+        Coefficients of the columns of X from those of the coordinates.
+    within : Transform
+        The part of it on a group's own columns; the rest moves the margins of an interaction.
+    leak : scipy.sparse.csr_array of shape (p, p) or None
+        ``whole = within + leak @ within``; None where nothing leaks.
+    centre : ndarray of shape (q,)
+        Weighted means of X @ transform, zero without an intercept.
+    starts : ndarray of shape (G + 1,)
+        Coordinates of group g are ``starts[g]:starts[g + 1]``.
+    ranks : Deferred
+        `rank`, where nothing has needed it yet.
+    frame : ndarray of bool, shape (G,)
+        Groups whose coordinates are a redundant frame: the indicators of a factor, where the
+        direction of the root frequencies moves nothing.
+    notes : tuple of str
+        Sentences about what could not be done as asked.
+    """
+
+    design: Design
+    whole: Transform
+    within: Transform
+    leak: Any
+    centre: FloatArray
+    starts: IntArray
+    ranks: Deferred[IntArray]
+    frame: BoolArray
+    notes: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """Number of coordinates q."""
+        return int(self.starts[-1])
+
+    @property
+    def rank(self) -> IntArray:
+        """Ranks of the groups' (centred) columns under the weights, (G,)."""
+        return self.ranks.value
+
+    @property
+    def present(self) -> BoolArray:
+        """Groups that have a coordinate, which are those of positive rank, (G,)."""
+        return np.asarray(self.starts[1:] > self.starts[:-1])
+
+    @property
+    def diagonal(self) -> FloatArray | None:
+        """Factors (p,) of the columns where coordinate j is a multiple of column j, or None."""
+        if isinstance(self.whole, ColumnScale) and self.whole.in_order:
+            return self.whole.scale
+        return None
+
+    @property
+    def transform(self) -> Any:
+        """`whole` as a scipy.sparse array of shape (p, q)."""
+        return self.whole.matrix()
+
+    @property
+    def own(self) -> Any:
+        """`within` as a scipy.sparse array of shape (p, q)."""
+        return self.within.matrix()
+
+    def coordinates_of(self, groups: IntArray) -> IntArray:
+        """Return the coordinates of some groups, one group after the other."""
+        first = self.starts[groups]
+        sizes = self.starts[groups + 1] - first
+        ends = np.cumsum(sizes)
+        return np.repeat(first - ends + sizes, sizes) + np.arange(ends[-1] if ends.size else 0)
+
+    def correlate(self, residual: FloatArray, groups: IntArray | None = None) -> FloatArray:
+        """Return Z'R for R (n, K) that already carries the weights.
+
+        Parameters
+        ----------
+        residual : ndarray of shape (n, K)
+        groups : ndarray of int, optional
+            Groups whose coordinates are wanted, each at most once; None takes all, (q, K).
+        """
+        total = residual.sum(axis=0)
+        if groups is None:
+            return self.finish(self.design.correlate(residual), total)
+        wanted = self.coordinates_of(groups)
+        columns, small = self.whole.part(wanted)
+        out = small.back(self.design.correlate(residual, columns))
+        out -= self.centre[wanted][:, None] * total
+        return out
+
+    def finish(self, product: FloatArray, residual_sum: FloatArray) -> FloatArray:
+        """Return Z'R, (q, K), from the product X'R (p, K) and the column sums of R (K,)."""
+        out = self.whole.back(product)
+        out -= self.centre[:, None] * residual_sum
+        return out
+
+    def linear_predictor(self, theta: FloatArray) -> FloatArray:
+        """Return Z @ theta, (n, K)."""
+        active = np.flatnonzero(theta.any(axis=1))
+        if not active.size:
+            return np.zeros((self.design.shape[0], theta.shape[1]))
+        columns, small = self.whole.part(active)
+        coef = np.zeros((self.design.shape[1], theta.shape[1]))
+        coef[columns] = small.forward(theta[active])
+        return self.design.linear_predictor(coef) - self.centre[active] @ theta[active]
+
+    def coefficients(self, coordinates: IntArray, theta: FloatArray) -> tuple[IntArray, FloatArray]:
+        """Bring a path from coordinates to the columns of X.
+
+        Parameters
+        ----------
+        coordinates : ndarray of int, shape (a,)
+        theta : ndarray of shape (L, a, K)
+
+        Returns
+        -------
+        columns : ndarray of int, shape (c,)
+            The groups' own columns that the coordinates act on.
+        coef : ndarray of shape (L, c, K)
+        """
+        n_points, count, n_outputs = theta.shape
+        columns, small = self.within.part(coordinates)
+        wide = theta.transpose(1, 0, 2).reshape(count, n_points * n_outputs)
+        coef = small.forward(wide).reshape(columns.size, n_points, n_outputs)
+        return columns, coef.transpose(1, 0, 2)
+
+    def canonical(self, groups: IntArray, theta: FloatArray) -> FloatArray:
+        """Return theta without what redundant directions hold by rounding.
+
+        Parameters
+        ----------
+        groups : ndarray of int
+        theta : ndarray of shape (L, a, K)
+            On the coordinates of these groups.
+        """
+        if not self.frame[groups].any():
+            return theta
+        out = theta.copy()
+        ends = np.cumsum(self.starts[groups + 1] - self.starts[groups])
+        for place in np.flatnonzero(self.frame[groups]).tolist():
+            wanted = self.coordinates_of(groups[place : place + 1])
+            rows = slice(int(ends[place]) - wanted.size, int(ends[place]))
+            _, small = self.within.part(wanted)
+            root = 1.0 / np.asarray(small.matrix().max(axis=0).todense()).ravel()
+            along = np.einsum("q,lqk->lk", root, theta[:, rows]) / (root @ root)
+            out[:, rows] -= root[:, None] * along[:, None, :]
+        return out
+
+    def working_rows(self, coordinates: IntArray) -> FloatArray:
+        """Return the coordinates' columns of Z, (len(coordinates), n), contiguous rows."""
+        needed, small = self.whole.part(coordinates)
+        columns = self.design.working_columns(needed)
+        rows = small.back(columns)
+        rows -= self.centre[coordinates][:, None]
+        return np.ascontiguousarray(rows, dtype=columns.dtype)
