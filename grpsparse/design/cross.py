@@ -164,7 +164,7 @@ class _Term:
     @classmethod
     def of(cls, design: FactorDesign, t: int, places: IntArray, levels: IntArray) -> _Term:
         codes = design.codes[t]
-        n_levels = int(design.starts[t + 1] - design.starts[t])
+        n_levels = design.width(t)
         if levels.size < n_levels or (np.diff(levels) != 1).any():
             lookup = np.full(n_levels + 1, levels.size, dtype=np.int32)
             lookup[levels] = np.arange(levels.size)
@@ -199,7 +199,7 @@ def _diagonal(design: FactorDesign, a: _Term, b: _Term, rows: Rows, out: FloatAr
     total = np.zeros((1, rows.n_parts * a.width))
     sum_levels(rows.digits(a.codes, a.width), weights[None], total)
     table = total.reshape(rows.n_parts, a.width)
-    place = np.full(int(design.starts[a.number + 1] - design.starts[a.number]), -1)
+    place = np.full(design.width(a.number), -1)
     place[b.levels] = b.places
     shared = np.flatnonzero(place[a.levels] >= 0)
     out[:, a.places[shared], place[a.levels[shared]]] = table[:, shared]

@@ -53,6 +53,10 @@ class FactorDesign:
         """Return zeros: the codes stand for columns as they are."""
         return np.zeros(self.shape[1])
 
+    def width(self, t: int) -> int:
+        """Return the number of columns of term t."""
+        return int(self.starts[t + 1] - self.starts[t])
+
     def value_of(self, t: int) -> FloatArray | None:
         """Return the numbers (n,) of term t, None for indicators."""
         return None if self.value_row[t] < 0 else self.values[self.value_row[t]]
@@ -112,7 +116,7 @@ class FactorDesign:
         from grpsparse.backend.tables import sum_levels
 
         values = self.value_of(t)
-        table = np.zeros((rows.shape[0], int(self.starts[t + 1] - self.starts[t]) + 1))
+        table = np.zeros((rows.shape[0], self.width(t) + 1))
         sum_levels(self.codes[t], rows if values is None else rows * values, table)
         return table[:, :-1]
 
@@ -120,7 +124,7 @@ class FactorDesign:
         """Return the columns named by `index`, dense, (len(index), n)."""
         out = np.zeros((index.size, self.shape[0]))
         for t, places, levels in self.by_term(index):
-            lookup = np.full(self.starts[t + 1] - self.starts[t] + 1, -1)
+            lookup = np.full(self.width(t) + 1, -1)
             lookup[levels] = places
             place = lookup[self.codes[t]]
             rows = np.flatnonzero(place >= 0)
@@ -152,7 +156,7 @@ class FactorDesign:
         """Return the sums (m + 1,) of `row` (n,) over the levels of term t, and over no level."""
         from grpsparse.backend.tables import sum_levels
 
-        table: FloatArray = np.zeros((1, int(self.starts[t + 1] - self.starts[t]) + 1))
+        table: FloatArray = np.zeros((1, self.width(t) + 1))
         sum_levels(self.codes[t], row[None], table)
         return table.ravel()
 
@@ -162,7 +166,7 @@ class FactorDesign:
 
         rows, columns, data = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0)]
         for t, places, levels in self.by_term(index):
-            lookup = np.full(self.starts[t + 1] - self.starts[t] + 1, -1)
+            lookup = np.full(self.width(t) + 1, -1)
             lookup[levels] = places
             place = lookup[self.codes[t]]
             present = np.flatnonzero(place >= 0)

@@ -6,6 +6,9 @@ Where the columns span a margin, M_1 = C S, the correction is written on the int
 columns, C (I - S A_1); what is left, M_2 A_2 (levels' means of a number, say), moves the
 margins' coefficients: the leak.
 
+All of it comes from cross-products of the columns; the rows of Z are made, a few at a time,
+only where T is so large that the cross-products have lost digits.
+
 An empty cell of known levels keeps coefficient 0, so that it predicts nothing.
 """
 
@@ -16,12 +19,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grpsparse.design.orthonormal import EIGENVALUE_FLOOR, Columns, centred_rows, whiten
+from grpsparse.design.orthonormal import EIGENVALUE_FLOOR, Columns
+from grpsparse.design.grams import centred_gram, image_gram
 from grpsparse.groups import FloatArray, IntArray, TermColumns
 
 __all__ = ["MAX_MARGIN_COLUMNS", "OrthogonalInteraction", "orthogonal_interaction"]
 
 MAX_MARGIN_COLUMNS = 3000  # beyond this, plain cells are kept
+REFINE_BELOW = 1e-4  # share of the columns' variance that cross-products leave digits in
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +61,11 @@ def orthogonal_interaction(
     term : TermColumns
         The interaction, with at least one margin.
     """
-    present = columns.scale[term.index] > 0
-    cells = _scaled(columns, term.index)
+    present = np.flatnonzero(columns.scale[term.index] > 0)
     margin_index = np.concatenate([terms[m.term].index for m in term.margins])
-    margins = _scaled(columns, margin_index)
-    coefficients = _least_squares(margins, cells)
-    rows = cells - coefficients.T @ margins
-    values, vectors = np.linalg.eigh(rows @ rows.T)
-    turn = whiten(values, vectors, rows)
-    inverse = _inverse(columns.scale[margin_index])[:, None]
-    adjust = inverse * (coefficients @ turn)  # margin coefficients per coordinate
-    own = turn * _inverse(columns.scale[term.index])[:, None]
+    turn, adjust = _beyond(columns, term.index[present], margin_index)
+    own = np.zeros((term.index.size, turn.shape[1]))
+    own[present] = turn
     start, free_index, free_adjust = 0, [], []
     for margin in term.margins:
         width = terms[margin.term].index.size
@@ -75,27 +74,44 @@ def orthogonal_interaction(
             free_index.append(terms[margin.term].index)
             free_adjust.append(part)
         else:
-            own = own - margin.span @ part
+            own[present] -= margin.span[present] @ part
         start += width
-    own = own * present[:, None]
     if not free_index or not own.shape[1]:
         return OrthogonalInteraction(own, np.empty(0, np.int64), np.empty((0, own.shape[0])))
-    leak = -np.concatenate(free_adjust) @ np.linalg.pinv(own)
+    leak = np.zeros((sum(index.size for index in free_index), own.shape[0]))
+    leak[:, present] = -np.concatenate(free_adjust) @ np.linalg.pinv(own[present])
     return OrthogonalInteraction(own, np.concatenate(free_index), leak)
 
 
-def _scaled(columns: Columns, index: IntArray) -> FloatArray:
-    return centred_rows(columns, index) * _inverse(columns.scale[index])[:, None]
+def _beyond(
+    columns: Columns, index: IntArray, margin_index: IntArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return T (m, r) and A T (k, r), in coefficients of the columns given."""
+    both = np.concatenate([index, margin_index])
+    scale = columns.scale[both]
+    unit = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
+    gram = centred_gram(columns.design, both, columns.weights, columns.centre)
+    gram *= unit[:, None] * unit
+    m = index.size
+    coefficients, left = _least_squares(gram[m:, m:], gram[m:, :m], gram[:m, :m])
+    values, vectors = np.linalg.eigh(left)
+    largest = max(float(values[-1]), 1.0) if m else 1.0
+    kept = values > EIGENVALUE_FLOOR * largest
+    turn = vectors[:, kept] / np.sqrt(values[kept])
+    whole = unit[:, None] * np.concatenate([turn, -coefficients @ turn])
+    if kept.any() and values[kept][0] < REFINE_BELOW * largest:
+        image = image_gram(columns.design, both, whole, columns.weights, columns.centre)
+        whole = np.linalg.solve(np.linalg.cholesky(image), whole.T).T
+    return whole[:m], -whole[m:]
 
 
-def _inverse(scale: FloatArray) -> FloatArray:
-    return np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
-
-
-def _least_squares(margins: FloatArray, cells: FloatArray) -> FloatArray:
-    """Return the minimum-norm coefficients of the rows of `cells` on those of `margins`."""
-    values, vectors = np.linalg.eigh(margins @ margins.T)
+def _least_squares(
+    margins: FloatArray, mixed: FloatArray, cells: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return minimum-norm coefficients on the margins, and the Gram of what they leave."""
+    values, vectors = np.linalg.eigh(margins)
     kept = values > EIGENVALUE_FLOOR * max(float(values[-1]), 1.0)
     basis = vectors[:, kept] / np.sqrt(values[kept])
-    coefficients: FloatArray = basis @ ((basis.T @ margins) @ cells.T)
-    return coefficients
+    along = basis.T @ mixed
+    coefficients: FloatArray = basis @ along
+    return coefficients, cells - along.T @ along
