@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,7 +22,7 @@ from grpsparse.design import (
 )
 from grpsparse.errors import DataError, GroupError, ResponseError, WeightsError
 from grpsparse.families import Response, encode_response
-from grpsparse.groups import FloatArray, IntArray, Model, TermColumns
+from grpsparse.groups import FloatArray, IntArray, Model, PlainTerms, TermColumns, members
 from grpsparse.problem import Observed, PenaltySpec, Problem, build_problem
 
 __all__ = ["Opened", "open_door"]
@@ -38,7 +38,7 @@ class Opened:
     blocks : tuple
         Raw columns as the model made them.
     design : Design
-    groups : tuple of TermColumns
+    groups : sequence of TermColumns
         What the penalty sees: the terms, or every column by itself.
     term_factor : ndarray
         Penalty factors of the model's terms.
@@ -60,7 +60,7 @@ class Opened:
     model: Model
     blocks: tuple[Any, ...]
     design: Design
-    groups: tuple[TermColumns, ...]
+    groups: Sequence[TermColumns]
     term_factor: FloatArray
     response: Response
     weights: FloatArray
@@ -84,9 +84,9 @@ class Opened:
         """Return the penalty factors of the groups, (G,)."""
         if not self.resolved.by_column:
             return self.term_factor
+        index, starts = members(self.model.terms)
         expanded = np.ones(len(self.groups))
-        for term, value in zip(self.model.terms, self.term_factor, strict=True):
-            expanded[term.index] = value
+        expanded[index] = np.repeat(self.term_factor, np.diff(starts))
         return expanded
 
     def coordinates(self, weights: FloatArray) -> Standardised:
@@ -122,8 +122,24 @@ class Opened:
             Observed(self.response.family, self.y, normalised, offset),
             spec,
             intercept=self.intercept,
-            names={g: term.name for g, term in enumerate(self.groups)},
+            names=_Names(self.groups),
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Names(Mapping[int, str]):
+    """Names of groups by their number, for messages."""
+
+    groups: Sequence[TermColumns]
+
+    def __getitem__(self, g: int) -> str:
+        return self.groups[g].name
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(len(self.groups)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,12 +308,10 @@ def _matrix_door(
     )
 
 
-def _by_column(model: Model) -> tuple[TermColumns, ...]:
+def _by_column(model: Model) -> PlainTerms:
     """Return every column of the design as a group of its own."""
-    return tuple(
-        TermColumns(column, "column", (column,), np.array([position]))
-        for position, column in enumerate(model.columns)
-    )
+    every = np.arange(len(model.columns) + 1, dtype=np.int64)
+    return PlainTerms("column", model.columns, model.columns, every[:-1], every)
 
 
 def _penalty_factors(given: Any, model: Model) -> FloatArray:
@@ -341,6 +355,7 @@ def _factor_array(given: Any, n_terms: int) -> FloatArray:
             f"`penalty_factor` has shape {values.shape} for {n_terms} terms; give one number per "
             "term, in the order of `fit.terms`, or a dict."
         )
-    for position, value in enumerate(values):
-        _factor(float(value), position)
+    bad = np.flatnonzero(~np.isfinite(values) | (values < 0))
+    if bad.size:
+        _factor(float(values[bad[0]]), int(bad[0]))
     return values

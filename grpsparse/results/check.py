@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.sparse import csr_array
 
-from grpsparse.groups import BoolArray, FloatArray, IntArray
+from grpsparse.groups import BoolArray, FloatArray, IntArray, members
 from grpsparse.penalties import Penalty
 from grpsparse.results.check_loss import (
     Rows,
@@ -165,9 +165,9 @@ def _group_weights(fit: PathFit, standard: Coordinates) -> FloatArray:
     n_groups = standard.rank.size
     factor = np.asarray(fit.settings.penalty_factor or np.ones(len(fit.model.terms)))
     if factor.size != n_groups:  # every column of a term is a group
+        index, starts = members(fit.model.terms)
         spread = np.ones(n_groups)
-        for term, value in zip(fit.model.terms, factor, strict=True):
-            spread[term.index] = value
+        spread[index] = np.repeat(factor, np.diff(starts))
         factor = spread
     if fit.settings.group_weight == "none":
         return factor * (standard.rank > 0)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from grpsparse.groups import BoolArray, FloatArray, TermColumns
+from grpsparse.backend import segment_sums
+from grpsparse.groups import BoolArray, FloatArray, TermColumns, members
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,10 +45,13 @@ def term_norms(
     """
     if not by_column:
         return group_norms
-    out = np.empty((group_norms.shape[0], len(terms), *group_norms.shape[2:]))
-    for position, term in enumerate(terms):
-        out[:, position] = np.sqrt(np.sum(group_norms[:, term.index] ** 2, axis=1))
-    return out
+    index, starts = members(terms)
+    sizes = np.diff(starts)
+    if (sizes == 1).all():
+        return group_norms[:, index]
+    out = np.zeros((group_norms.shape[0], len(terms), *group_norms.shape[2:]))
+    out[:, sizes > 0] = np.add.reduceat(group_norms[:, index] ** 2, starts[:-1][sizes > 0], axis=1)
+    return np.sqrt(out)
 
 
 def selected_terms(norms: FloatArray) -> BoolArray:
@@ -102,14 +106,20 @@ def effect_sizes(
     """
     share = training.weights / training.weights.sum()
     out = np.zeros((len(terms), coef.shape[1]))
-    for position, term in enumerate(terms):
-        if not coef[term.index].any():
-            continue
-        values = contribution(training.X, term, coef, leak=leak)
+    for position in _with_coefficient(terms, coef):
+        values = contribution(training.X, terms[position], coef, leak=leak)
         if intercept:
             values = values - share @ values
         out[position] = np.sqrt(share @ values**2)
     return out
+
+
+def _with_coefficient(terms: Sequence[TermColumns], coef: FloatArray) -> list[int]:
+    """Return the positions of terms with a nonzero coefficient, for coef (p, K)."""
+    index, starts = members(terms)
+    owner = np.repeat(np.arange(len(terms)), np.diff(starts))
+    found: list[int] = np.unique(owner[coef.any(axis=1)[index]]).tolist()
+    return found
 
 
 def norms_at(fit: PathFit, points: Points) -> FloatArray:
@@ -142,5 +152,6 @@ def _block_norms(fit: PathFit, coef: FloatArray) -> FloatArray:
         if centred:
             variance = variance - np.asarray(share @ X) ** 2
         squares = squares * np.maximum(variance, 0.0)[:, None]
-    out: FloatArray = np.sqrt(np.stack([squares[term.index].sum(axis=0) for term in terms]))
-    return out
+    index, starts = members(terms)
+    sums = [segment_sums(column, starts) for column in squares[index].T]
+    return np.sqrt(np.stack(sums, axis=1))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from grpsparse.errors import DataError
-from grpsparse.groups import BoolArray, FloatArray, IntArray, Model
+from grpsparse.groups import BoolArray, Deferred, FloatArray, IntArray, Model, term_names
 from grpsparse.results.norms import selected_terms, term_norms
 from grpsparse.results.points import LambdaLike, locate, one_lambda
 from grpsparse.results.predict import predict
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from grpsparse.families import Family
     from grpsparse.penalties import Penalty
+    from grpsparse.record import Effort
     from grpsparse.results.summary import PathSummary
 
 __all__ = ["PathFit"]
@@ -64,8 +65,8 @@ class PathFit:
         Norms of the standardised blocks, exactly 0 where a group is not selected.
     group_weights : ndarray of shape (G,)
         Weights w_g of the penalty.
-    group_rank : ndarray of shape (G,)
-        Ranks of the groups.
+    ranks : Deferred
+        `group_rank`, worked out when it is asked for.
     certificate : ndarray of shape (L,)
         Proof of each solution, a number without units.
     certificate_kind : {"duality_gap", "stationarity"}
@@ -78,6 +79,8 @@ class PathFit:
         Deviance of each solution.
     null_deviance : float
         Deviance of intercept and offset alone.
+    effort : Effort, optional
+        What each point cost, see `diagnostics`.
 
     Examples
     --------
@@ -102,13 +105,14 @@ class PathFit:
     leak: Any = None
     group_norms: FloatArray
     group_weights: FloatArray
-    group_rank: IntArray
+    ranks: Deferred[IntArray]
     certificate: FloatArray
     certificate_kind: str
     converged: BoolArray
     n_iter: IntArray
     deviance: FloatArray
     null_deviance: float
+    effort: Effort | None = None
     layout: Layout = field(init=False)
 
     def __post_init__(self) -> None:
@@ -130,7 +134,12 @@ class PathFit:
     @property
     def terms(self) -> tuple[str, ...]:
         """Names of the terms."""
-        return tuple(term.name for term in self.model.terms)
+        return term_names(self.model.terms)
+
+    @property
+    def group_rank(self) -> IntArray:
+        """Ranks of the groups' columns as fitted, (G,)."""
+        return self.ranks.value
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from grpsparse.groups import FloatArray, IntArray, TermColumns
+from grpsparse.groups import FloatArray, IntArray, PlainTerms, TermColumns, members
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,7 +90,7 @@ def layout(terms: Sequence[TermColumns], columns: Sequence[str], *, intercept: b
     term_of = term_of_column(terms, len(columns))
     coded = {
         position
-        for position, term in enumerate(terms)
+        for position, term in enumerate(() if isinstance(terms, PlainTerms) else terms)
         if intercept and term.report_coding is not None and term.report_columns is not None
     }
     if not coded:
@@ -124,9 +124,9 @@ def layout(terms: Sequence[TermColumns], columns: Sequence[str], *, intercept: b
 
 def term_of_column(terms: Sequence[TermColumns], n_columns: int) -> IntArray:
     """Return the position of the term of every design column, (p,)."""
+    index, starts = members(terms)
     term_of = np.zeros(n_columns, dtype=np.int64)
-    for position, term in enumerate(terms):
-        term_of[term.index] = position
+    term_of[index] = np.repeat(np.arange(len(terms)), np.diff(starts))
     return term_of
 
 

@@ -18,6 +18,8 @@ import numpy as np
 
 from grpsparse.errors import DataError, OptionError
 from grpsparse.folds import FoldPlan
+from grpsparse.groups import Deferred
+from grpsparse.record import Effort
 from grpsparse.results.archive import Reader, Writer
 from grpsparse.results.cv_fit import CVFit
 from grpsparse.results.path_fit import PathFit
@@ -39,11 +41,20 @@ _PATH_ARRAYS = (
     "raw_intercept",
     "group_norms",
     "group_weights",
-    "group_rank",
     "certificate",
     "converged",
     "n_iter",
     "deviance",
+)
+_EFFORT_ARRAYS = (
+    "groups",
+    "passes",
+    "sweeps",
+    "newton_steps",
+    "working_set",
+    "seconds_screen",
+    "seconds_solve",
+    "seconds_certify",
 )
 _CV_ARRAYS = ("cv_mean", "cv_se", "oof", "oof_index", "fold_converged")
 
@@ -135,6 +146,9 @@ def _write_path(out: Writer, fit: PathFit) -> dict[str, Any]:
     training = fit.training
     for name in _PATH_ARRAYS:
         out.array(f"path.{name}", getattr(fit, name))
+    out.array("path.group_rank", fit.group_rank)
+    for name in _EFFORT_ARRAYS if fit.effort is not None else ():
+        out.array(f"effort.{name}", getattr(fit.effort, name))
     for name in ("y", "weights", "offset", "rows"):
         out.array(f"training.{name}", getattr(training, name))
     out.matrix("training.X", training.X)
@@ -150,6 +164,7 @@ def _write_path(out: Writer, fit: PathFit) -> dict[str, Any]:
         "n_given": int(training.n_given),
         "certificate_kind": fit.certificate_kind,
         "null_deviance": float(fit.null_deviance),
+        "arithmetic": None if fit.effort is None else fit.effort.arithmetic,
     }
 
 
@@ -178,8 +193,17 @@ def _read_path(stored: Reader, meta: dict[str, Any], scope: Mapping[str, Any] | 
         leak=stored.matrix("path.leak"),
         certificate_kind=meta["certificate_kind"],
         null_deviance=meta["null_deviance"],
+        ranks=Deferred.of(stored.array("path.group_rank")),
+        effort=_read_effort(stored, meta.get("arithmetic")),
         **{name: stored.array(f"path.{name}") for name in _PATH_ARRAYS},
     )
+
+
+def _read_effort(stored: Reader, arithmetic: str | None) -> Effort | None:
+    if arithmetic is None:
+        return None
+    arrays = {name: stored.array(f"effort.{name}") for name in _EFFORT_ARRAYS}
+    return Effort(**arrays, arithmetic=arithmetic)
 
 
 def _write_cv(out: Writer, cv: CVFit) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from grpsparse.groups import FloatArray, IntArray
+from grpsparse.groups import FloatArray, IntArray, members
 from grpsparse.results.norms import effect_sizes, selected_terms
 from grpsparse.results.points import locate
 from grpsparse.results.residuals import deviance_at
@@ -174,7 +174,10 @@ def _ranks(fit: PathFit) -> IntArray:
     """Return the rank of each term, for groups of single columns their sum."""
     if fit.group_rank.size == len(fit.terms):
         return fit.group_rank
-    return np.array([int(fit.group_rank[term.index].sum()) for term in fit.model.terms])
+    index, starts = members(fit.model.terms)
+    owner = np.repeat(np.arange(len(fit.terms)), np.diff(starts))
+    total = np.bincount(owner, weights=fit.group_rank[index], minlength=len(fit.terms))
+    return total.astype(np.int64)
 
 
 def _nonzero(fit: PathFit, points: Points) -> IntArray:

@@ -14,7 +14,7 @@ import pytest
 from grpsparse import families, penalties
 from grpsparse.errors import UnseenLevelError
 from grpsparse.folds import FoldPlan
-from grpsparse.groups import TermColumns
+from grpsparse.groups import Deferred, TermColumns
 from grpsparse.results import CVFit, PathFit, Settings, Training
 from grpsparse.results.save import MODELS
 
@@ -170,7 +170,7 @@ def build_path(
         "leak": leak,
         "group_norms": norms,
         "group_weights": np.array([1.0, np.sqrt(2.0), 1.0]),
-        "group_rank": np.array([1, 2, 1]),
+        "ranks": Deferred.of(np.array([1, 2, 1])),
         "certificate": np.array([0.0, 1e-9, 3e-8, 5e-9]),
         "certificate_kind": "duality_gap" if shape.convex else "stationarity",
         "converged": np.ones(4, dtype=bool),

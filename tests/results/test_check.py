@@ -12,6 +12,7 @@ from scipy.optimize import minimize_scalar
 
 import grpsparse as gs
 from grpsparse import families
+from grpsparse.groups import Deferred
 from grpsparse.results import check, check_loss, check_scale
 from grpsparse.results.check_loss import Rows
 
@@ -224,7 +225,7 @@ def test_reads_no_number_that_the_engine_stored():
             certificate=np.full_like(fit.certificate, np.nan),
             group_norms=np.full_like(fit.group_norms, np.nan),
             group_weights=np.full_like(fit.group_weights, np.nan),
-            group_rank=np.zeros_like(fit.group_rank),
+            ranks=Deferred.of(np.zeros_like(fit.group_rank)),
             deviance=np.full_like(fit.deviance, np.nan),
             null_deviance=np.nan,
         )

@@ -6,6 +6,7 @@ import pytest
 from scipy import sparse
 
 from grpsparse.errors import LambdaError
+from grpsparse.groups import Deferred
 from grpsparse.results.points import locate
 from grpsparse.results.report import layout, report
 
@@ -171,7 +172,7 @@ def test_groups_of_columns_are_combined_into_terms(make_path):
     path = replace(
         path,
         group_norms=norms,
-        group_rank=np.ones(5, dtype=int),
+        ranks=Deferred.of(np.ones(5, dtype=int)),
         settings=replace(path.settings, groups="column"),
     )
     assert path.n_terms.tolist() == [0, 1, 2, 2]

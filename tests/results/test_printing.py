@@ -7,7 +7,7 @@ import pytest
 
 from grpsparse import penalties
 from grpsparse.folds import FoldPlan
-from grpsparse.groups import TermColumns
+from grpsparse.groups import Deferred, TermColumns
 from grpsparse.results.tables import fixed, significant, split_call
 
 CV = """\
@@ -208,7 +208,7 @@ def test_a_fit_of_columns_counts_columns_only(make_path):
         path,
         model=replace(path.model, terms=terms),
         group_norms=np.abs(path.raw_coef[:, :, 0]),
-        group_rank=np.ones(5, dtype=int),
+        ranks=Deferred.of(np.ones(5, dtype=int)),
         settings=replace(path.settings, groups="column"),
     )
     assert str(path).split("\n")[1] == "Gaussian, lasso; n = 8, 5 columns"
@@ -245,7 +245,7 @@ def test_many_terms_and_classes_stay_within_the_page(make_path):
         raw_coef=coef,
         raw_intercept=np.zeros((4, 12)),
         group_norms=np.sqrt((coef**2).sum(axis=2)),
-        group_rank=np.ones(60, dtype=int),
+        ranks=Deferred.of(np.ones(60, dtype=int)),
     )
     text = str(path.summary(0.2, coefficients=True))
     assert max(map(len, text.split("\n"))) <= 80

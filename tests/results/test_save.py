@@ -43,9 +43,10 @@ def test_path_round_trip(make_path, tmp_path, options):
     assert [file.name for file in tmp_path.iterdir()] == ["model"]
     back = load(tmp_path / "model")
     for each in fields(PathFit):
-        if each.name in {"model", "training", "layout"}:
+        if each.name in {"model", "training", "layout", "ranks", "effort"}:
             continue
         assert same(getattr(path, each.name), getattr(back, each.name)), each.name
+    assert same(path.group_rank, back.group_rank)
     for name in ("X", "y", "weights", "offset", "offset_name", "rows", "n_given", "index"):
         first, second = (getattr(fit.training, name) for fit in (path, back))
         assert same(first, second), name
