@@ -22,6 +22,7 @@ __all__ = [
     "IntArray",
     "Margin",
     "Model",
+    "NumberedNames",
     "PlainTerms",
     "TermColumns",
     "members",
@@ -132,6 +133,45 @@ class TermColumns:
     margins: tuple[Margin, ...] = ()
     report_columns: tuple[str, ...] | None = None
     report_coding: FloatArray | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NumberedNames(Sequence[str]):
+    """The names x1, x2, ... of columns that have none.
+
+    Parameters
+    ----------
+    size : int
+
+    Examples
+    --------
+    >>> NumberedNames(2) == ("x1", "x2")
+    True
+    """
+
+    size: int
+
+    def __len__(self) -> int:
+        return self.size
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> tuple[str, ...]: ...
+
+    def __getitem__(self, place: int | slice) -> str | tuple[str, ...]:
+        if isinstance(place, slice):
+            return tuple(f"x{number + 1}" for number in range(*place.indices(self.size)))
+        return f"x{range(self.size)[place] + 1}"
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, NumberedNames):
+            return self.size == other.size
+        return isinstance(other, tuple | list) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -257,7 +297,7 @@ class Model(Protocol):
         """The terms, in the order in which they are printed."""
 
     @property
-    def columns(self) -> tuple[str, ...]:
+    def columns(self) -> Sequence[str]:
         """Names of the p design columns, without the intercept."""
 
     @property

@@ -156,6 +156,7 @@ class _Frame:
     index: Any
     notes: tuple[str, ...]
     intercept: bool
+    sums: FloatArray | None = None  # of the columns, where they are known
 
 
 def open_door(
@@ -201,7 +202,9 @@ def open_door(
     return Opened(
         frame.model,
         frame.blocks,
-        assemble(frame.blocks, n_rows=n, centred=frame.intercept, dtype=options.dtype),
+        assemble(
+            frame.blocks, n_rows=n, centred=frame.intercept, dtype=options.dtype, sums=frame.sums
+        ),
         groups,
         _penalty_factors(options.penalty_factor, frame.model),
         response,
@@ -305,6 +308,7 @@ def _matrix_door(
         frame.index,
         (),
         options.intercept,
+        frame.sums,
     )
 
 

@@ -23,7 +23,7 @@ RUN = 8  # rows of each
 
 
 def dense_columns(
-    blocks: Sequence[Any], *, centred: bool, dtype: str
+    blocks: Sequence[Any], *, centred: bool, dtype: str, sums: FloatArray | None = None
 ) -> tuple[FloatArray, FloatArray, FloatArray | None]:
     """Lay dense blocks side by side, one contiguous row per column.
 
@@ -34,6 +34,8 @@ def dense_columns(
         Whether means may be taken off.
     dtype : str
         Type to store.
+    sums : ndarray of shape (p,), optional
+        Sums of the columns, where they are known.
 
     Returns
     -------
@@ -48,7 +50,9 @@ def dense_columns(
     columns = np.ascontiguousarray(parts[0]) if len(parts) == 1 else np.concatenate(parts)
     if not centred or not columns.size:
         return _stored(columns, dtype), np.zeros(columns.shape[0]), None
-    mean = columns @ np.full(columns.shape[1], 1.0 / columns.shape[1])
+    n = columns.shape[1]
+    finite = sums is not None and np.isfinite(sums).all()
+    mean = sums / n if finite else columns @ np.full(n, 1.0 / n)
     if len(parts) == 1 and dtype == "float64" and not _any_far(columns, mean):
         return columns, np.zeros(columns.shape[0]), mean
     if np.may_share_memory(columns, blocks[0]):
@@ -65,15 +69,20 @@ def _stored(columns: FloatArray, dtype: str) -> FloatArray:
 def _any_far(columns: FloatArray, mean: FloatArray) -> bool:
     """Say whether the mean of a column that varies is more than `FAR` deviations from zero.
 
-    A few runs of rows bound the deviations from below; the columns that they leave in doubt are
-    looked at whole.
+    A few rows bound the deviations from below; the columns that they leave in doubt are looked
+    at whole.
     """
     n = columns.shape[1]
-    widest = np.zeros(columns.shape[0])
+    doubtful = np.arange(columns.shape[0])
     for start in np.linspace(0, max(n - RUN, 0), RUNS).astype(int).tolist():
         run = columns[:, start : start + RUN]
-        np.maximum(widest, np.abs(run - mean[:, None]).max(axis=1), out=widest)
-    doubtful = np.flatnonzero(np.abs(mean) > FAR * widest)
+        run = run if doubtful.size == columns.shape[0] else run[doubtful]
+        near = np.zeros(doubtful.size, dtype=np.bool_)
+        for row in run.T:
+            near |= np.abs(row - mean[doubtful]) * FAR >= np.abs(mean[doubtful])
+        doubtful = doubtful[~near]
+        if not doubtful.size:
+            return False
     for column in doubtful.tolist():
         deviation = float(np.std(columns[column]))
         if CONSTANT_BELOW * abs(mean[column]) < deviation < abs(mean[column]) / FAR:

@@ -18,7 +18,7 @@ from grpsparse.design.finite import blank_missing, require_finite
 from grpsparse.design.labels import group_columns, lay_out, resolve_labels
 from grpsparse.design.reading import Numbers, read_column, read_matrix
 from grpsparse.errors import DataError, OptionError
-from grpsparse.groups import BoolArray, FloatArray, IntArray, TermColumns, members
+from grpsparse.groups import BoolArray, FloatArray, IntArray, NumberedNames, TermColumns, members
 
 __all__ = ["MatrixFrame", "MatrixSpec", "matrix_model", "resolve_label"]
 
@@ -31,7 +31,7 @@ class MatrixSpec:
 
     Parameters
     ----------
-    columns : tuple of str
+    columns : sequence of str
         Names of the p columns: a frame's own, or x1, x2, ...
     terms : sequence of TermColumns
         The groups, in order of first appearance.
@@ -43,7 +43,7 @@ class MatrixSpec:
         Name of the response.
     """
 
-    columns: tuple[str, ...]
+    columns: Sequence[str]
     terms: Sequence[TermColumns]
     labels: tuple[Hashable, ...] | None
     named: bool
@@ -129,7 +129,7 @@ class MatrixSpec:
             )
         listed, stored = content["columns"], content["labels"]
         named = not isinstance(listed, int)
-        columns = tuple(str(c) for c in listed) if named else _default_names(listed)
+        columns = tuple(str(c) for c in listed) if named else NumberedNames(listed)
         labels = None if stored is None else tuple(_decode(label) for label in stored)
         codes = None if stored is None else np.asarray(content["codes"], dtype=np.int64)
         terms = lay_out(columns, labels, codes)
@@ -175,12 +175,15 @@ class MatrixFrame:
         Number of rows.
     index : pandas.Index
         Labels of the rows.
+    sums : ndarray of shape (p,), optional
+        Sums of the columns, where they are known.
     """
 
     blocks: tuple[Any, ...]
     spec: MatrixSpec
     n: int
     index: Any
+    sums: FloatArray | None = None
 
 
 def matrix_model(
@@ -228,13 +231,13 @@ def matrix_model(
         )
     columns = _unique_names(numbers, p)
     named = numbers.names is not None
-    if not numbers.finite:
+    if numbers.sums is None or not np.isfinite(numbers.sums).all():
         require_finite(numbers.values, columns, what="X")
     found = group_columns(groups, columns, named=named, single_columns=single_columns)
     labels, codes = found if found is not None else (None, None)
     terms = lay_out(columns, labels, codes)
     spec = MatrixSpec(columns, terms, labels, named, str(response))
-    return MatrixFrame((numbers.values,), spec, n, numbers.index)
+    return MatrixFrame((numbers.values,), spec, n, numbers.index, numbers.sums)
 
 
 def resolve_label(key: Any, spec: MatrixSpec) -> int:
@@ -261,13 +264,9 @@ def resolve_label(key: Any, spec: MatrixSpec) -> int:
     return resolve_labels([key], spec.terms, spec.labels)[0]
 
 
-def _default_names(p: int) -> tuple[str, ...]:
-    return tuple(f"x{position}" for position in range(1, p + 1))
-
-
-def _unique_names(numbers: Numbers, p: int) -> tuple[str, ...]:
+def _unique_names(numbers: Numbers, p: int) -> Sequence[str]:
     if numbers.names is None:
-        return _default_names(p)
+        return NumberedNames(p)
     if len(set(numbers.names)) < p:
         _refuse_repeated(numbers.names, "X")
     return numbers.names

@@ -42,14 +42,14 @@ class Numbers:
         Names of the columns, None where the source has none.
     index : pandas.Index
         Labels of the rows.
-    finite : bool
-        Whether no number is missing or infinite, as far as reading has seen.
+    sums : ndarray of shape (p,), optional
+        Sums of the columns, where reading has them: a finite one has only finite numbers.
     """
 
     values: Any
     names: tuple[str, ...] | None
     index: Any
-    finite: bool = False
+    sums: FloatArray | None = None
 
 
 def read_matrix(X: Any, *, what: str = "X", select: Select | None = None) -> Numbers:
@@ -80,10 +80,10 @@ def read_matrix(X: Any, *, what: str = "X", select: Select | None = None) -> Num
     if frame is not None:
         return _from_frame(frame, what, select)
     if hasattr(X, "tocsc"):
-        values, finite = _from_sparse(X, what), False
+        values, sums = _from_sparse(X, what), None
     else:
-        values, finite = _copy_columns(_from_array(X, what))
-    return Numbers(values, None, pd.RangeIndex(values.shape[0]), finite)
+        values, sums = _copy_columns(_from_array(X, what))
+    return Numbers(values, None, pd.RangeIndex(values.shape[0]), sums)
 
 
 def read_column(data: Any, name: str, *, what: str = "new") -> FloatArray:
@@ -243,19 +243,18 @@ def _from_sparse(X: Any, what: str) -> Any:
     return values
 
 
-def _copy_columns(array: Any) -> tuple[FloatArray, bool]:
-    """Copy an array column by column, and say whether every sum of a column is finite."""
+def _copy_columns(array: Any) -> tuple[FloatArray, FloatArray]:
+    """Copy an array (n, p) column by column, and sum the columns while they are in cache."""
     n, p = array.shape
-    columns = np.empty((p, n))
-    finite = True
+    columns, sums = np.empty((p, n)), np.empty(p)
     ones = np.ones(n)
     step = max(1, CHUNK_ENTRIES // max(n, 1))
     with np.errstate(over="ignore", invalid="ignore"):
         for start in range(0, p, step):
             chunk = columns[start : start + step]
             chunk[...] = array[:, start : start + step].T
-            finite = finite and bool(np.isfinite(chunk @ ones).all())
-    return columns.T, finite
+            np.matmul(chunk, ones, out=sums[start : start + step])
+    return columns.T, sums
 
 
 def _from_array(X: Any, what: str) -> Any:

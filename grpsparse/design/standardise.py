@@ -39,7 +39,7 @@ from grpsparse.groups import (
 
 __all__ = ["CONSTANT_BELOW", "Standardised", "standardise"]
 
-FEW_ROWS = 32  # that prove of most columns that they vary
+FEW_ROWS = 8  # that prove of most columns that they vary
 
 
 def standardise(

@@ -193,7 +193,12 @@ class Design:
 
 
 def assemble(
-    blocks: Sequence[Any], *, n_rows: int, centred: bool, dtype: str = "float64"
+    blocks: Sequence[Any],
+    *,
+    n_rows: int,
+    centred: bool,
+    dtype: str = "float64",
+    sums: FloatArray | None = None,
 ) -> Design:
     """Put blocks side by side, each storage in one part.
 
@@ -210,6 +215,8 @@ def assemble(
         Whether the model has a free intercept.
     dtype : str
         Storage type of the dense columns, ``"float64"`` or ``"float32"``.
+    sums : ndarray of shape (p,), optional
+        Sums of the columns of a single dense block, where they are known.
     """
     kinds = np.array([_kind(block) for block in blocks], dtype=np.int8)
     widths = np.array([block.shape[1] for block in blocks], dtype=np.int64)
@@ -222,7 +229,7 @@ def assemble(
     return Design(
         kind,
         position,
-        _join_dense(dense or [np.empty((n_rows, 0))], centred, dtype)
+        _join_dense(dense or [np.empty((n_rows, 0))], centred, dtype, sums)
         if dense or not blocks
         else None,
         _join_cells(cells) if cells else None,
@@ -236,8 +243,10 @@ def _kind(block: Any) -> int:
     return SPARSE if hasattr(block, "tocsc") else DENSE
 
 
-def _join_dense(blocks: list[Any], centred: bool, dtype: str) -> DenseDesign:
-    return DenseDesign(*dense_columns(blocks, centred=centred, dtype=dtype))
+def _join_dense(
+    blocks: list[Any], centred: bool, dtype: str, sums: FloatArray | None
+) -> DenseDesign:
+    return DenseDesign(*dense_columns(blocks, centred=centred, dtype=dtype, sums=sums))
 
 
 def _join_cells(blocks: list[CellBlock]) -> FactorDesign:

@@ -118,7 +118,7 @@ def _with_coefficient(terms: Sequence[TermColumns], coef: FloatArray) -> list[in
     """Return the positions of terms with a nonzero coefficient, for coef (p, K)."""
     index, starts = members(terms)
     owner = np.repeat(np.arange(len(terms)), np.diff(starts))
-    found: list[int] = np.unique(owner[coef.any(axis=1)[index]]).tolist()
+    found: list[int] = np.unique(owner[(coef[index] != 0).any(axis=1)]).tolist()
     return found
 
 

@@ -144,7 +144,7 @@ class PathFit:
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns that coefficients are reported for, without the intercept."""
-        return self.layout.columns
+        return tuple(self.layout.columns)
 
     @property
     def formula(self) -> str | None:

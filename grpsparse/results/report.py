@@ -54,7 +54,7 @@ class Layout:
 
     Parameters
     ----------
-    columns : tuple of str
+    columns : sequence of str
         Names of the reported columns.
     term : ndarray of int
         Position of the term of each.
@@ -64,7 +64,7 @@ class Layout:
         The others.
     """
 
-    columns: tuple[str, ...]
+    columns: Sequence[str]
     term: IntArray
     kept: IntArray
     source: IntArray
@@ -95,7 +95,7 @@ def layout(terms: Sequence[TermColumns], columns: Sequence[str], *, intercept: b
     }
     if not coded:
         every = np.arange(len(columns))
-        return Layout(tuple(columns), term_of, every, every, ())
+        return Layout(columns, term_of, every, every, ())
     names: list[str] = []
     owner: list[int] = []
     kept: list[int] = []
