@@ -23,7 +23,7 @@ from grpsparse.measures import (
     rows_as_folds,
     score_fold,
 )
-from grpsparse.path import Grid, Path, fit_path
+from grpsparse.path import Grid, Path, fit_paths
 from grpsparse.problem import Problem
 from grpsparse.solvers import Solver
 
@@ -59,9 +59,9 @@ class FoldFit:
     @classmethod
     def of(cls, path: Path, rows: IntArray) -> FoldFit:
         """Keep the active part of a path."""
-        active = np.flatnonzero(path.theta.any(axis=(0, 2)))
-        theta = np.ascontiguousarray(path.theta[:, active])
-        return cls(path.problem, rows, active, theta, path.intercept, path.converged)
+        return cls(
+            path.problem, rows, path.active, path.theta, path.intercept, path.converged
+        )
 
     def means(self, index: IntArray) -> FloatArray:
         """Return the held-out means (rows, K, len(index)) at some points of the path."""
@@ -98,6 +98,8 @@ class HeldOut:
 
     Parameters
     ----------
+    path : Path
+        The path on all rows.
     scores : FoldScores
         For :func:`grpsparse.measures.cv_curve`.
     fits : tuple of FoldFit
@@ -105,6 +107,7 @@ class HeldOut:
         Out-of-fold means of the whole path; None where they would be too large.
     """
 
+    path: Path
     scores: FoldScores
     fits: tuple[FoldFit, ...]
     whole: FloatArray | None
@@ -122,7 +125,7 @@ class HeldOut:
 
 def cross_validate(
     problem_of: Callable[[FloatArray], Problem],
-    path: Path,
+    grid_of: Callable[[Problem], Grid],
     plan: FoldPlan,
     measure: Measure,
     weights: FloatArray,
@@ -131,20 +134,20 @@ def cross_validate(
     tol: float,
     on_point: Callable[[], None] | None = None,
 ) -> HeldOut:
-    """Fit every fold at the lambdas of a path and score its held-out rows.
+    """Solve all rows and every fold together along lambda, and score the held-out rows.
 
     Parameters
     ----------
     problem_of : callable
         Builds the problem for weights (n,).
-    path : Path
-        The path on all rows.
+    grid_of : callable
+        Chooses the lambdas from the problem of all rows, where their path may end early.
     plan : FoldPlan
     measure : Measure
     weights : ndarray of shape (n,)
         Observation weights of all rows.
     solver, tol, on_point
-        As in :func:`grpsparse.path.fit_path`.
+        As in :func:`grpsparse.path.fit_paths`.
 
     Raises
     ------
@@ -153,22 +156,26 @@ def cross_validate(
         which the measure is defined.
     """
     single, notes = rows_as_folds(measure, weights.size, plan.n_folds)
-    grid = Grid(path.lambda_, automatic=False)
-    n, n_outputs = path.problem.data.y.shape
+    problem = problem_of(weights)
+    problems = [problem]
+    for fold, factor in enumerate(plan.replicate_weights()):
+        label = plan.labels[fold] if plan.labels else fold
+        problems.append(_training_problem(problem_of, weights * factor, label))
+    path, *others = fit_paths(
+        problems, grid_of(problem), solver=solver, tol=tol, on_point=on_point
+    )
+    n, n_outputs = problem.data.y.shape
     every = np.arange(path.lambda_.size)
     keep = n * n_outputs * every.size * 8 <= KEEP_BYTES
     whole = np.full((n, n_outputs, every.size), np.nan) if keep else None
     fits, values, totals = [], [], []
-    for fold, factor in enumerate(plan.replicate_weights()):
-        label = plan.labels[fold] if plan.labels else fold
-        problem = _training_problem(problem_of, weights * factor, label)
-        solved = fit_path(problem, grid, solver=solver, tol=tol, on_point=on_point)
+    for fold, solved in enumerate(others):
         fit = FoldFit.of(solved, np.flatnonzero(plan.assignment == fold))
         mean = fit.means(every)
         if whole is not None:
             whole[fit.rows] = mean
-        y, held_weights = path.problem.data.y[fit.rows], weights[fit.rows]
-        family = path.problem.data.family
+        y, held_weights = problem.data.y[fit.rows], weights[fit.rows]
+        family = problem.data.family
         if single:
             values.append(row_losses(measure, family, y, mean))
             totals.append(held_weights)
@@ -177,7 +184,7 @@ def cross_validate(
             totals.append(np.array([held_weights.sum()]))
         fits.append(fit)
     scores = FoldScores(np.concatenate(values), np.concatenate(totals), notes)
-    return HeldOut(check_defined(measure, scores), tuple(fits), whole)
+    return HeldOut(path, check_defined(measure, scores), tuple(fits), whole)
 
 
 def _training_problem(

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from grpsparse.api.assemble import path_fit
 from grpsparse.api.door import Opened
+from grpsparse.api.grid import make_grid
 from grpsparse.api.progress import progress_bar
 from grpsparse.cv import HeldOut, cross_validate
 from grpsparse.errors import OptionError
 from grpsparse.folds import FoldPlan, check_training_classes, make_folds
 from grpsparse.groups import FloatArray, IntArray
 from grpsparse.measures import choose, cv_curve, resolve_measure
-from grpsparse.path import Path
 from grpsparse.results import CVFit
 
 __all__ = ["fold_plan", "run_cv"]
@@ -62,7 +61,6 @@ def run_cv(
     opened: Opened,
     plan: FoldPlan,
     *,
-    path_of: Callable[[Opened], Path],
     measure: str | None,
     seed: int | None,
     calls: tuple[str, str],
@@ -73,8 +71,6 @@ def run_cv(
     ----------
     opened : Opened
     plan : FoldPlan
-    path_of : callable
-        Solves the path on all rows.
     measure : str, optional
     seed : int, optional
     calls : tuple of str
@@ -82,14 +78,14 @@ def run_cv(
     """
     family = opened.response.family
     chosen = resolve_measure(family.default_measure if measure is None else measure, family.name)
-    path = path_of(opened)
-    resolved = opened.resolved
-    total = plan.n_folds * path.lambda_.size
+    resolved, options = opened.resolved, opened.options
+    n_points = options.n_lambda if options.lambda_ is None else np.size(options.lambda_)
+    total = (plan.n_folds + 1) * n_points
     work = float(np.prod(opened.design.shape)) * total
-    with progress_bar(opened.options.progress, work=work, total=total, what="folds") as tick:
+    with progress_bar(options.progress, work=work, total=total, what="folds") as tick:
         held = cross_validate(
             opened.problem,
-            path,
+            lambda problem: make_grid(options, problem),
             plan,
             chosen,
             opened.weights,
@@ -97,6 +93,7 @@ def run_cv(
             tol=resolved.tol,
             on_point=tick,
         )
+    path = held.path
     mean, error = cv_curve(held.scores.values, held.scores.weights)
     best, within = choose(path.lambda_, mean, error, larger_is_better=chosen.larger_is_better)
     oof, index = _out_of_fold(opened, held, path.lambda_.size, best, within)

@@ -18,7 +18,7 @@ from grpsparse.api.options import FitKeywords, Options, resolve
 from grpsparse.api.progress import progress_bar
 from grpsparse.errors import GrpsparseError, WeightsError
 from grpsparse.groups import FloatArray
-from grpsparse.path import Grid, Path, fit_path
+from grpsparse.path import Path, fit_path, fit_paths
 from grpsparse.problem import Problem
 
 if TYPE_CHECKING:
@@ -233,7 +233,6 @@ def fit_cv(
     result = run_cv(
         opened,
         plan,
-        path_of=_full_path,
         measure=measure,
         seed=seed,
         calls=(call_text("fit", formula, keywords), call_text("fit_cv", formula, given)),
@@ -289,24 +288,25 @@ def fit_replicates(
     options = Options.of(keywords)
     opened = _open(formula, data, options, depth=2)
     factors = _replicate_factors(replicate_weights, opened)
-    path = _full_path(opened)
-    grid = Grid(path.lambda_, automatic=False)
-    resolved = opened.resolved
     call = call_text("fit_replicates", formula, keywords)
-    fits = []
-    total = factors.shape[0] * path.lambda_.size
+    weights = [opened.weights * factor for factor in factors]
+    problems = [_replicate(opened, each, number) for number, each in enumerate(weights)]
+    # the fit to all rows chooses the lambdas, or where they end
+    chosen = options.lambda_ is None or options.max_terms is not None
+    if chosen:
+        problems.insert(0, opened.problem(opened.weights))
+    grid = make_grid(options, problems[0])
+    total = len(problems) * grid.values.size
     work = float(np.prod(opened.design.shape)) * total
+    resolved = opened.resolved
     with progress_bar(options.progress, work=work, total=total, what="replicates") as tick:
-        for number, factor in enumerate(factors):
-            weights = opened.weights * factor
-            solved = fit_path(
-                _replicate(opened, weights, number),
-                grid,
-                solver=resolved.solver,
-                tol=resolved.tol,
-                on_point=tick,
-            )
-            fits.append(path_fit(opened, solved, weights, call))
+        paths = fit_paths(
+            problems, grid, solver=resolved.solver, tol=resolved.tol, on_point=tick
+        )
+    fits = [
+        path_fit(opened, path, each, call)
+        for path, each in zip(paths[1:] if chosen else paths, weights, strict=True)
+    ]
     warn_unconverged(fits, stacklevel=3)
     return fits
 

@@ -70,6 +70,23 @@ class Standardised:
         return np.asarray(self.starts[1:] > self.starts[:-1])
 
     @property
+    def orthonormal(self) -> BoolArray:
+        """Groups whose coordinates are known to be orthonormal, or a frame, (G,)."""
+        if isinstance(self.whole, ColumnScale):
+            return self.frame
+        return np.ones(self.frame.size, dtype=np.bool_)
+
+    def squares(self, weights: FloatArray) -> FloatArray:
+        """Return the W-norms squared of the coordinates' columns, (q,)."""
+        if not isinstance(self.whole, ColumnScale):
+            return np.ones(self.size)
+        index, scale = self.whole.index, self.whole.scale
+        centre = np.zeros(self.design.shape[1])
+        centre[index] = self.centre / scale
+        moments: FloatArray = self.design.second_moments(weights, centre)[index]
+        return scale**2 * moments
+
+    @property
     def diagonal(self) -> FloatArray | None:
         """Factors (p,) of the columns where coordinate j is a multiple of column j, or None."""
         if isinstance(self.whole, ColumnScale) and self.whole.in_order:

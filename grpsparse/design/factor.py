@@ -69,6 +69,8 @@ class FactorDesign:
         index : ndarray of int
             Columns, each at most once.
         """
+        if not index.size:
+            return []
         owner = np.searchsorted(self.starts, index, side="right") - 1
         order = np.argsort(owner, kind="stable")
         terms, first = np.unique(owner[order], return_index=True)

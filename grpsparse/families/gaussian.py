@@ -27,7 +27,7 @@ class Gaussian:
 
     name: ClassVar[str] = "gaussian"
     title: ClassVar[str] = "Gaussian"
-    hessian: ClassVar[str] = "diagonal"
+    hessian: ClassVar[str] = "constant"
     rescale: ClassVar[float | None] = 1.0
     default_measure: ClassVar[str] = "mse"
 

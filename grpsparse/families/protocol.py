@@ -32,7 +32,7 @@ class Family(Protocol):
 
     @property
     def hessian(self) -> str:
-        """Shape of the curvature: ``"diagonal"`` or ``"softmax"``."""
+        """Shape of the curvature: ``"diagonal"``, ``"constant"`` (all ones), or ``"softmax"``."""
 
     @property
     def rescale(self) -> float | None:

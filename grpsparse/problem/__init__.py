@@ -1,15 +1,20 @@
 """The penalised problem: objective, null fits, lambda_max and certificates."""
 
-from grpsparse.problem.certificate import Certificate, certify
-from grpsparse.problem.problem import PenaltySpec, Problem, State, build_problem
+from grpsparse.problem.blocks import Blocks
+from grpsparse.problem.certificate import Certificate, Checked, certify, dual_point
+from grpsparse.problem.problem import NullFit, PenaltySpec, Problem, State, build_problem
 from grpsparse.problem.smooth import Observed
 
 __all__ = [
+    "Blocks",
     "Certificate",
+    "Checked",
+    "NullFit",
     "Observed",
     "PenaltySpec",
     "Problem",
     "State",
     "build_problem",
     "certify",
+    "dual_point",
 ]

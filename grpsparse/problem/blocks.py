@@ -41,6 +41,19 @@ class Blocks:
         """Groups that carry a penalty, (G,)."""
         return self.weight > 0
 
+    def part(self, groups: IntArray) -> Blocks:
+        """Return the blocks of some groups, whose rows follow one another."""
+        sizes = np.diff(self.starts)[groups]
+        starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        return Blocks(starts, self.shared, self.weight[groups])
+
+    def rows(self, groups: IntArray) -> IntArray:
+        """Return the coordinates of some groups, one group after the other."""
+        first = self.starts[groups]
+        sizes = self.starts[groups + 1] - first
+        ends = np.cumsum(sizes)
+        return np.repeat(first - ends + sizes, sizes) + np.arange(ends[-1] if ends.size else 0)
+
     def views(self, values: FloatArray) -> list[FloatArray]:
         """Return the arrays (q, K') whose row segments are the blocks."""
         if self.shared:

@@ -11,6 +11,10 @@ units of y and X drop out.
 
 Nonconvex problems: directional stationarity. The largest violation over blocks, each over its
 weight, the gradient's norm on an orthonormal basis of the unpenalised directions, over lambda_max.
+
+A group that a bound has cleared (:mod:`grpsparse.screening`) limits neither: its correlation
+is proven to be inside the ball, where the conjugate is zero and zero is stationary. So a
+certificate asks for the correlations of the other groups only.
 """
 
 from __future__ import annotations
@@ -20,13 +24,14 @@ from typing import cast
 
 import numpy as np
 
-from grpsparse.groups import FloatArray
+from grpsparse.groups import FloatArray, IntArray
 from grpsparse.penalties import ConvexPenalty
+from grpsparse.problem.blocks import Blocks
 from grpsparse.problem.null import Basis, unpenalised_basis
 from grpsparse.problem.problem import Problem, State
 from grpsparse.problem.smooth import Observed, newton
 
-__all__ = ["Certificate", "certify"]
+__all__ = ["Certificate", "Checked", "certify", "dual_point"]
 
 POLISHING_STEPS = 10
 SMALLEST_MIXTURE = 1e-16
@@ -34,57 +39,97 @@ MIXTURE_STEP = 1.1  # ratio to which the smallest share is searched
 
 
 @dataclass(frozen=True, slots=True)
+class Checked:
+    """The groups that a certificate looks at; all others are proven to be optimal at zero.
+
+    Parameters
+    ----------
+    groups : ndarray of int, shape (g,)
+    blocks : Blocks
+        Theirs, rows one group after the other.
+    correlation : ndarray of shape (r, K)
+        Z'W dual of their rows.
+    theta : ndarray of shape (r, K)
+        Their coefficients, in the basis of the correlations.
+    """
+
+    groups: IntArray
+    blocks: Blocks
+    correlation: FloatArray
+    theta: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
 class Certificate:
-    """A certified point: the number, and the correlations it was computed from.
+    """A certified point.
 
     Parameters
     ----------
     value : float
         Relative duality gap or relative violation of stationarity.
-    correlation : ndarray of shape (q, K)
-        Z'W theta of the (projected, unscaled) residual.
     penalty : float
         The penalty of the point.
     """
 
     value: float
-    correlation: FloatArray
     penalty: float
 
 
-def certify(problem: Problem, state: State, lambda_: float) -> Certificate:
-    """Certify a point of the path with one pass over X."""
+def dual_point(problem: Problem, state: State, lambda_: float) -> FloatArray:
+    """Return the residual (n, K) whose correlations a certificate needs.
+
+    For a convex problem it is orthogonal to everything without penalty.
+    """
+    residual = problem.data.residual(state.eta)
+    if not problem.penalty.convex:
+        return residual
+    return _basis(problem, lambda_).project_out(residual, problem.data.weights)
+
+
+def certify(
+    problem: Problem, state: State, lambda_: float, dual: FloatArray, checked: Checked
+) -> Certificate:
+    """Certify a point of the path from its dual point and the correlations of some groups."""
+    paid = checked.blocks.value(problem.penalty, checked.theta, lambda_)
     if problem.penalty.convex:
-        return _duality_gap(problem, state, lambda_)
-    return _stationarity(problem, state, lambda_)
+        return Certificate(_duality_gap(problem, state, lambda_, dual, checked, paid), paid)
+    return Certificate(_stationarity(problem, lambda_, dual, checked), paid)
 
 
-def _duality_gap(problem: Problem, state: State, lambda_: float) -> Certificate:
-    basis = _basis(problem, lambda_)
-    primal = problem.objective(state, lambda_)
-    dual = basis.project_out(problem.data.residual(state.eta), problem.data.weights)
-    value, correlation = _dual_value(problem, dual, lambda_)
+def _duality_gap(
+    problem: Problem,
+    state: State,
+    lambda_: float,
+    dual: FloatArray,
+    checked: Checked,
+    paid: float,
+) -> float:
+    value = _dual_value(problem, dual, lambda_, checked.blocks, checked.correlation)
     if not np.isfinite(value):
-        dual = _polished(problem, state, basis)
-        value, correlation = _dual_value(problem, dual, lambda_)
-    if not np.isfinite(value):
-        value, correlation = _dual_value(problem, _inside(problem, dual, basis), lambda_)
-    return Certificate((primal - value) / problem.scale, correlation, primal - state.loss)
+        basis = _basis(problem, lambda_)
+        value = _whole_dual_value(problem, _polished(problem, state, basis), lambda_)
+        if not np.isfinite(value):
+            value = _whole_dual_value(problem, _inside(problem, dual, basis), lambda_)
+    return (state.loss + paid - value) / problem.scale
 
 
-def _dual_value(problem: Problem, dual: FloatArray, lambda_: float) -> tuple[float, FloatArray]:
-    """Return the dual objective of a point scaled into the ball, and its correlation unscaled."""
-    data, blocks = problem.data, problem.blocks
+def _whole_dual_value(problem: Problem, dual: FloatArray, lambda_: float) -> float:
+    return _dual_value(problem, dual, lambda_, problem.blocks, problem.correlate(dual))
+
+
+def _dual_value(
+    problem: Problem, dual: FloatArray, lambda_: float, blocks: Blocks, correlation: FloatArray
+) -> float:
+    """Return the dual objective of a point scaled into the ball."""
+    data = problem.data
     penalty = cast(ConvexPenalty, problem.penalty)
     level, single = lambda_ * blocks.weight, lambda_ * blocks.penalised.astype(np.float64)
-    correlation = problem.coordinates.correlate(data.weights[:, None] * dual)
     views = blocks.views(correlation)
     scale = min((penalty.dual_scale(view, blocks, level, single) for view in views), default=1.0)
     conjugate = data.mean(data.family.conjugate(data.y, scale * dual, problem.start.eta))
-    value = -conjugate - sum(
+    return -conjugate - sum(
         penalty.conjugate(scale * view, blocks, level, single) for view in views
     )
-    return value, correlation
 
 
 def _polished(problem: Problem, state: State, basis: Basis) -> FloatArray:
@@ -126,17 +171,17 @@ def _basis(problem: Problem, lambda_: float) -> Basis:
     return unpenalised_basis(rows, problem.data.weights, intercept=problem.intercept)
 
 
-def _stationarity(problem: Problem, state: State, lambda_: float) -> Certificate:
-    data, penalty, blocks = problem.data, problem.penalty, problem.blocks
-    residual = data.weights[:, None] * data.residual(state.eta)
-    correlation = problem.coordinates.correlate(residual)
-    norms = blocks.norms(state.theta)
-    excess = blocks.excess(penalty, correlation, lambda_)
+def _stationarity(
+    problem: Problem, lambda_: float, dual: FloatArray, checked: Checked
+) -> float:
+    penalty, blocks = problem.penalty, checked.blocks
+    norms = blocks.norms(checked.theta)
+    excess = blocks.excess(penalty, checked.correlation, lambda_)
     violation = np.where(norms > 0, 0.0, np.maximum(excess, 0.0))
     level = lambda_ * blocks.weight
     sizes = np.diff(blocks.starts)
     for v, (view, theta) in enumerate(
-        zip(blocks.views(correlation), blocks.views(state.theta), strict=True)
+        zip(blocks.views(checked.correlation), blocks.views(checked.theta), strict=True)
     ):
         slope = penalty.radial_derivative(norms[:, v], level)
         pull = np.divide(slope, norms[:, v], out=np.zeros_like(slope), where=norms[:, v] > 0)
@@ -144,7 +189,6 @@ def _stationarity(problem: Problem, state: State, lambda_: float) -> Certificate
         left = blocks.norms(balance)[:, 0]
         violation[:, v] = np.where(norms[:, v] > 0, left, violation[:, v])
     relative = violation[blocks.penalised] / blocks.weight[blocks.penalised, None]
-    free = float(np.linalg.norm(_basis(problem, lambda_).rows @ residual))
-    value = max(float(relative.max(initial=0.0)), free) / problem.gradient_scale
-    paid = blocks.value(penalty, state.theta, lambda_)
-    return Certificate(value, correlation, paid)
+    weighted = problem.data.weights[:, None] * dual
+    free = float(np.linalg.norm(_basis(problem, lambda_).rows @ weighted))
+    return max(float(relative.max(initial=0.0)), free) / problem.gradient_scale

@@ -23,7 +23,7 @@ from grpsparse.problem.blocks import Blocks
 from grpsparse.problem.null import Basis, fit_null, unpenalised_basis
 from grpsparse.problem.smooth import Observed, SmoothFit
 
-__all__ = ["PenaltySpec", "Problem", "State", "build_problem"]
+__all__ = ["NullFit", "PenaltySpec", "Problem", "State", "build_problem"]
 
 EXPLAINED = 1e-13  # null deviance below this share of the loss leaves nothing to explain
 
@@ -50,13 +50,53 @@ class PenaltySpec:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
-    """A point: coefficients on the standardised scale and its linear predictor."""
+class NullFit:
+    """The fit of the intercept and of what carries no penalty.
 
-    theta: FloatArray  # (q, K)
-    intercept: FloatArray  # (K,)
-    eta: FloatArray  # (n, K), offset included
-    loss: float  # weighted mean loss
+    Parameters
+    ----------
+    theta : ndarray of shape (q, K)
+    intercept : ndarray of shape (K,)
+    eta : ndarray of shape (n, K)
+        Linear predictor, offset included.
+    loss : float
+        Weighted mean loss.
+    dual : ndarray of shape (n, K)
+        Residual y - mu, orthogonal to what carries no penalty.
+    correlation : ndarray of shape (q, K)
+        Z'W dual.
+    """
+
+    theta: FloatArray
+    intercept: FloatArray
+    eta: FloatArray
+    loss: float
+    dual: FloatArray
+    correlation: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A point of the path: coefficients of a working set and their linear predictor.
+
+    Parameters
+    ----------
+    theta : ndarray of shape (m, K)
+        Coefficients of the rows of the working set, which may have grown since.
+    intercept : ndarray of shape (K,)
+    eta : ndarray of shape (n, K)
+        Linear predictor, offset included.
+    loss : float
+        Weighted mean loss.
+    drift : float
+        Bound on the W-norm of the rounding in `eta`, over the size of one step.
+    """
+
+    theta: FloatArray
+    intercept: FloatArray
+    eta: FloatArray
+    loss: float
+    drift: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +110,11 @@ class Problem:
     intercept: bool
     basis: Basis
     null_loss: float
-    start: State
+    start: NullFit
     scale: float
     lambda_max: float
     gradient_scale: float  # lambda_max, or the null residual's norm where nothing is penalised
+    curvature: float  # of the loss in eta, typical at the null fit
 
     @property
     def dtype(self) -> Any:
@@ -85,15 +126,9 @@ class Problem:
         """Number of linear predictors K."""
         return int(self.data.y.shape[1])
 
-    def objective(self, state: State, lambda_: float) -> float:
-        """Return loss plus penalty."""
-        penalty = self.blocks.value(self.penalty, state.theta, lambda_)
-        return state.loss + penalty
-
-    def correlation(self, state: State) -> FloatArray:
-        """Return Z'W(y - mu), (q, K): minus the gradient of the loss."""
-        residual = self.data.residual(state.eta)
-        return self.coordinates.correlate(self.data.weights[:, None] * residual)
+    def correlate(self, dual: FloatArray) -> FloatArray:
+        """Return Z'W dual, (q, K), for a dual point (n, K)."""
+        return self.coordinates.correlate(self.data.weights[:, None] * dual)
 
 
 def build_problem(
@@ -123,7 +158,7 @@ def build_problem(
     """
     weight = _group_weights(coordinates, data, spec)
     blocks = Blocks(coordinates.starts, spec.shared, weight)
-    free = np.flatnonzero((weight == 0) & (coordinates.rank > 0))
+    free = np.flatnonzero((weight == 0) & coordinates.present)
     where = _coordinates_of(coordinates.starts, free)
     only_intercept = unpenalised_basis(
         np.empty((0, data.y.shape[0])), data.weights, intercept=intercept
@@ -137,10 +172,10 @@ def build_problem(
         fit = fit_null(data, basis, what=f"the unpenalised terms ({label})")
     else:
         basis, fit = only_intercept, null
-    start = _as_state(fit, basis, where, coordinates.size, intercept=intercept)
     penalty = spec.penalty.rescaled(_curvature_scale(data, fit))
-    residual = data.weights[:, None] * data.residual(start.eta)
-    correlation = coordinates.correlate(residual)
+    dual = basis.project_out(data.residual(fit.eta), data.weights)
+    correlation = coordinates.correlate(data.weights[:, None] * dual)
+    start = _null_fit(fit, basis, where, dual, correlation, intercept=intercept)
     lambda_max = max(
         (
             penalty.critical_lambda(view, blocks, weight, weight > 0)
@@ -161,12 +196,21 @@ def build_problem(
         scale,
         lambda_max,
         size,
+        _typical_curvature(data, fit),
     )
+
+
+def _typical_curvature(data: Observed, fit: SmoothFit) -> float:
+    """Return the weighted mean of the curvature, of the class that bends most."""
+    curvature = data.family.curvature(fit.eta)
+    if data.family.hessian == "softmax":
+        curvature = curvature * (1.0 - curvature)
+    return float((data.weights @ curvature).max())
 
 
 def _group_weights(coordinates: Standardised, data: Observed, spec: PenaltySpec) -> FloatArray:
     if not spec.sqrt_df:
-        return spec.factor * (coordinates.rank > 0)
+        return spec.factor * coordinates.present
     n_outputs = data.y.shape[1]
     copies = 1
     if spec.shared and n_outputs > 1:
@@ -201,13 +245,18 @@ def _curvature_scale(data: Observed, fit: SmoothFit) -> float:
     return float(data.weights @ data.family.mean(fit.eta)[:, 0])
 
 
-def _as_state(
-    fit: SmoothFit, basis: Basis, where: IntArray, size: int, *, intercept: bool
-) -> State:
+def _null_fit(
+    fit: SmoothFit,
+    basis: Basis,
+    where: IntArray,
+    dual: FloatArray,
+    correlation: FloatArray,
+    *,
+    intercept: bool,
+) -> NullFit:
     coefficients = basis.back @ fit.theta
     top = 1 if intercept else 0
-    n_outputs = fit.eta.shape[1]
-    theta = np.zeros((size, n_outputs))
+    theta = np.zeros_like(correlation)
     theta[where] = coefficients[top:]
-    constant = coefficients[0] if intercept else np.zeros(n_outputs)
-    return State(theta, constant, fit.eta, fit.loss)
+    constant = coefficients[0] if intercept else np.zeros(correlation.shape[1])
+    return NullFit(theta, constant, fit.eta, fit.loss, dual, correlation)

@@ -6,10 +6,10 @@ from difflib import get_close_matches
 
 from grpsparse.errors import OptionError
 from grpsparse.solvers.block_descent import BlockDescent
-from grpsparse.solvers.protocol import Solution, Solver
+from grpsparse.solvers.protocol import Solution, Solver, Task
 from grpsparse.solvers.working_set import WorkingSet
 
-__all__ = ["BlockDescent", "Solution", "Solver", "WorkingSet", "get", "names"]
+__all__ = ["BlockDescent", "Solution", "Solver", "Task", "WorkingSet", "get", "names"]
 
 _SOLVERS = {"block_descent": BlockDescent}
 

@@ -1,26 +1,29 @@
-"""The working set: the columns of Z that a solver sweeps over, gathered once.
+"""The working set: the blocks that a solver sweeps over, gathered once.
 
 With an intercept the first row is a column of ones, with one unpenalised block per class.
-Columns stay when a group leaves the sweeps, so a group is gathered at most once in a path.
+Groups stay when they leave the sweeps, so a group is gathered at most once in a path.
+Coefficients of the working set stand in the eigenbasis of each group's Gram matrix where the
+penalty sees norms only, so that a block's exact metric is diagonal; norms are the same there.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from grpsparse.backend import segment_sums
+from grpsparse.backend import LINEAR
 from grpsparse.groups import BoolArray, FloatArray, IntArray
-from grpsparse.problem import Problem
+from grpsparse.problem import Blocks, Problem
+from grpsparse.solvers.sources import Sources
 
 __all__ = ["WorkingSet"]
 
 INTERCEPT = -1  # group of the intercept's blocks
-FIRST_METRIC = 1e-3  # of the mean square of a block's columns; raised at its first visit
-GROWTH = 1.5  # spare room when columns are added, so that gathering stays linear
 
 
 class WorkingSet:
-    """Columns, blocks and metrics of the groups gathered so far.
+    """Blocks, columns and metrics of the groups gathered so far.
 
     Parameters
     ----------
@@ -30,77 +33,82 @@ class WorkingSet:
     ----------
     top : int
         Rows of the intercept, 1 or 0.
-    coordinates : ndarray of int, shape (m - top,)
-        Coordinates of the problem that the other rows are.
+    groups : ndarray of int
+        Groups in the order in which they were gathered; those without coordinates are not.
+    coordinates : ndarray of int, shape (m,)
+        Coordinates of the problem that the rows after the intercept's are.
+    blocks : Blocks
+        Segments of these rows, and weights.
+    scale : ndarray of shape (top + m,)
+        Curvatures D of the rows.
     """
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
         self.top = 1 if problem.intercept else 0
-        classes = np.arange(problem.n_outputs * self.top)
-        first = np.zeros_like(classes)
-        self._store: FloatArray = np.ones((self.top, problem.data.y.shape[0]), problem.dtype)
-        self._spans = np.stack([first, first + 1, classes, classes + 1], axis=1)
-        self._group_of_block = np.full(classes.size, INTERCEPT)
-        self._held = np.zeros(problem.blocks.weight.size, dtype=bool)
+        self.turned = problem.penalty.code == LINEAR and problem.penalty.l1_fraction == 0
+        self.held: BoolArray = np.zeros(problem.blocks.weight.size, dtype=bool)
+        self.groups: IntArray = np.empty(0, dtype=np.int64)
         self.coordinates: IntArray = np.empty(0, dtype=np.int64)
-        self.metric: FloatArray = np.full(classes.size, FIRST_METRIC)
-
-    def gather(self, intercept: FloatArray, theta: FloatArray) -> FloatArray:
-        """Return the coefficients of the rows, (m, K), from those of the problem."""
-        return np.concatenate([intercept[None][: self.top], theta[self.coordinates]])
+        self.blocks = Blocks(np.zeros(1, np.int64), problem.blocks.shared, np.empty(0))
+        self.scale: FloatArray = np.ones(self.top)
+        self.sources = Sources(problem, self.top)
+        self._turns: list[tuple[IntArray, FloatArray]] = []  # first rows (b,), bases (b, m, m)
+        classes = np.arange(problem.n_outputs * self.top)
+        zero = np.zeros_like(classes)
+        self._spans = np.stack([zero, zero + 1, classes, classes + 1, *[zero] * 3, zero - 1], 1)
+        self._group_of_block = np.full(classes.size, INTERCEPT)
+        self.metric: FloatArray = np.full(classes.size, problem.curvature)
+        self._exact = np.empty((0, 0))
+        self.add(~problem.blocks.penalised)
 
     @property
-    def rows(self) -> FloatArray:
-        """The gathered columns of Z, (m, n), one contiguous row each."""
-        return self._store[: self.top + self.coordinates.size]
+    def size(self) -> int:
+        """Rows after the intercept's."""
+        return int(self.coordinates.size)
 
     def add(self, groups: BoolArray) -> None:
-        """Gather the columns of the groups that are not held yet."""
-        new = np.flatnonzero(groups & ~self._held)
-        starts = self._problem.blocks.starts
-        new = new[starts[new + 1] > starts[new]]
-        self._held |= groups
+        """Gather the groups that are not held yet."""
+        new = np.flatnonzero(groups & ~self.held)
         if not new.size:
             return
-        coordinates = np.concatenate([np.arange(starts[g], starts[g + 1]) for g in new])
-        top = self.top + self.coordinates.size
-        rows = self._problem.coordinates.working_rows(coordinates)
-        self._append_rows(rows, top)
-        self.coordinates = np.concatenate([self.coordinates, coordinates])
-        sizes = starts[new + 1] - starts[new]
-        first = top + np.concatenate([[0], np.cumsum(sizes)[:-1]])
-        square = segment_sums(
-            np.einsum("ji,ji->j", rows, rows, dtype=np.float64), np.append(first - top, len(rows))
+        self.held |= groups
+        part = self._problem.blocks.part(new)
+        new = new[np.diff(part.starts) > 0]
+        if not new.size:
+            return
+        starts = part.starts[np.append(True, np.diff(part.starts) > 0)]
+        gathered = self.sources.add(new, starts, turned=self.turned)
+        self._append_blocks(new, self.top + self.size + starts, gathered.places)
+        for members, basis in gathered.turns:
+            self._turns.append((self.size + starts[members], basis))
+        held = self.blocks
+        self.scale = np.concatenate([self.scale, gathered.scale])
+        self.groups = np.concatenate([self.groups, new])
+        self.coordinates = np.concatenate([self.coordinates, self._problem.blocks.rows(new)])
+        self.blocks = Blocks(
+            np.concatenate([held.starts, held.starts[-1] + starts[1:]]),
+            held.shared,
+            np.concatenate([held.weight, self._problem.blocks.weight[new]]),
         )
-        self._append_blocks(new, first, first + sizes, square / (sizes * rows.shape[1]))
 
-    def _append_rows(self, rows: FloatArray, top: int) -> None:
-        needed = top + rows.shape[0]
-        if needed > self._store.shape[0]:
-            grown = np.empty((int(GROWTH * needed) + 1, rows.shape[1]), dtype=rows.dtype)
-            grown[:top] = self._store[:top]
-            self._store = grown
-        self._store[top:needed] = rows
-
-    def _append_blocks(
-        self, groups: IntArray, first: IntArray, last: IntArray, square: FloatArray
-    ) -> None:
+    def _append_blocks(self, groups: IntArray, starts: IntArray, places: IntArray) -> None:
         n_outputs = self._problem.n_outputs
         if self._problem.blocks.shared:
-            bounds = [(0, n_outputs)]
+            bounds = np.array([[0, n_outputs]])
         else:
-            bounds = [(k, k + 1) for k in range(n_outputs)]
-        low = np.tile([b[0] for b in bounds], groups.size)
-        high = np.tile([b[1] for b in bounds], groups.size)
+            bounds = np.arange(n_outputs)[:, None] + np.array([0, 1])
         copies = len(bounds)
-        spans = np.stack([np.repeat(first, copies), np.repeat(last, copies), low, high], axis=1)
-        self._spans = np.concatenate([self._spans, spans.astype(np.int64)])
+        rows = np.stack([starts[:-1], starts[1:]], axis=1)
+        parts = [np.repeat(rows, copies, 0), np.tile(bounds, (groups.size, 1))]
+        spans = np.concatenate([*parts, np.repeat(places, copies, 0)], axis=1)
+        self._spans = np.concatenate([self._spans, spans])
         self._group_of_block = np.concatenate([self._group_of_block, np.repeat(groups, copies)])
-        self.metric = np.concatenate([self.metric, np.repeat(FIRST_METRIC * square, copies)])
+        first = np.full(groups.size * copies, self._problem.curvature)
+        self.metric = np.concatenate([self.metric, first])
 
-    def blocks(self, groups: BoolArray) -> tuple[IntArray, FloatArray, IntArray]:
-        """Return spans (B, 4), metrics (B,) and groups (B,) of the blocks of some groups.
+    def plan(self, groups: BoolArray) -> tuple[IntArray, FloatArray, IntArray]:
+        """Return spans (B, 8), metrics (B,) and groups (B,) of the blocks of some groups.
 
         The intercept's blocks come first; their group is -1.
         """
@@ -114,3 +122,39 @@ class WorkingSet:
     def _chosen(self, groups: BoolArray) -> BoolArray:
         # the intercept's group is the entry past the last one
         return np.asarray(np.append(groups, True)[self._group_of_block])
+
+    def grown(self, theta: FloatArray) -> FloatArray:
+        """Return coefficients of an earlier, smaller working set with zeros for the new rows."""
+        if theta.shape[0] == self.size:
+            return theta
+        out = np.zeros((self.size, theta.shape[1]))
+        out[: theta.shape[0]] = theta
+        return out
+
+    def exact_rows(self, rows: IntArray) -> FloatArray:
+        """Return some rows, the intercept's included, in double precision and their basis."""
+        if self._exact.shape[0] != self.top + self.size:
+            self._exact = np.ones((self.top + self.size, self._problem.data.y.shape[0]))
+            found = self._problem.coordinates.working_rows(self.coordinates)
+            self._exact[self.top :] = self.own(found)
+        return self._exact[rows]
+
+    def standard(self, theta: FloatArray) -> FloatArray:
+        """Return coefficients (m, K) in the problem's coordinates."""
+        return self._turn(theta, back=False)
+
+    def own(self, values: FloatArray) -> FloatArray:
+        """Return correlations (m, K) of the problem's coordinates in the working basis."""
+        return self._turn(values, back=True)
+
+    def _turn(self, values: FloatArray, *, back: bool) -> FloatArray:
+        if not self._turns:
+            return values
+        out = values.copy()
+        for first, basis in self._turns:
+            if first[0] >= values.shape[0]:
+                break
+            rows = first[:, None] + np.arange(basis.shape[1])
+            spec = "bji,bjk->bik" if back else "bij,bjk->bik"
+            out[rows] = np.einsum(spec, basis, values[rows])
+        return out

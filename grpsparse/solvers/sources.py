@@ -1,0 +1,132 @@
+"""Where the columns of a working set live: dense rows, factor codes, or sparse columns.
+
+Dense columns are copied once, in single precision and turned into the eigenbasis of their
+group's Gram matrix; the sweeps are iterative refinement, so nothing is lost. Factors and
+sparse columns are used where the design has them, with a scale and a centre per coordinate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from grpsparse.groups import FloatArray, IntArray
+from grpsparse.problem import Problem
+
+__all__ = ["Gathered", "Sources", "eigenbasis"]
+
+GROWTH = 1.5  # spare room when columns are added, so that gathering stays linear
+FLATTEST = 1e-9  # eigenvalue, relative to the largest, below which a metric is not smaller
+SAME = 1e-8  # a Gram matrix this close to the identity is not turned
+DENSE, FACTOR, SPARSE = 0, 1, 2  # as in grpsparse.backend.rows
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What adding groups gives: where they are and in which basis they stand.
+
+    Parameters
+    ----------
+    places : ndarray of int, shape (g, 4)
+        Storage, place in it, number of cells, start of the turn, for every group.
+    scale : ndarray of shape (r,)
+        Curvature D of the rows, under unit weights of the loss.
+    turns : list of (ndarray, ndarray)
+        Positions of groups (b,) among those added and their bases (b, m, m).
+    """
+
+    places: IntArray
+    scale: FloatArray
+    turns: list[tuple[IntArray, FloatArray]]
+
+
+class Sources:
+    """The columns of a working set, as the kernels take them.
+
+    Parameters
+    ----------
+    problem : Problem
+    top : int
+        Rows of the intercept, which are ones.
+    """
+
+    def __init__(self, problem: Problem, top: int) -> None:
+        self._problem = problem
+        self._store = np.ones((top, problem.data.y.shape[0]), dtype=np.float32)
+        self._used = top
+        self._lead: FloatArray = np.ones(top)
+        self._centre: FloatArray = np.zeros(top)
+        self._column: IntArray = np.zeros(top, dtype=np.int64)
+        self._turns: FloatArray = np.empty(0)
+
+    def add(self, groups: IntArray, starts: IntArray, *, turned: bool) -> Gathered:
+        """Gather groups, whose rows are ``starts[i]:starts[i + 1]`` of what is added."""
+        coordinates = self._problem.blocks.rows(groups)
+        places = np.zeros((groups.size, 4), dtype=np.int64)
+        places[:, 3] = -1
+        rows = self._problem.coordinates.working_rows(coordinates).astype(np.float64, copy=False)
+        weights = self._problem.data.weights
+        scale, turns = eigenbasis(rows, starts, weights, turned=turned)
+        for members, basis in turns:
+            where = (starts[members][:, None] + np.arange(basis.shape[1])).ravel()
+            turned_rows = basis.transpose(0, 2, 1) @ rows[where].reshape(*basis.shape[:2], -1)
+            rows[where] = turned_rows.reshape(where.size, -1)
+        places[:, 1] = self._append(rows) + starts[:-1]
+        self._lead = np.concatenate([self._lead, np.ones(coordinates.size)])
+        self._centre = np.concatenate([self._centre, np.zeros(coordinates.size)])
+        self._column = np.concatenate([self._column, np.zeros(coordinates.size, np.int64)])
+        return Gathered(places, scale, turns)
+
+    def arrays(self) -> tuple[Any, ...]:
+        """Return the tuple that :mod:`grpsparse.backend.rows` takes."""
+        factors = (np.empty((0, 0), np.int32), np.empty((1, 0)), np.empty(0, np.int64))
+        sparse = (np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0))
+        rows = self._store[: self._used]
+        return rows, factors, sparse, (self._lead, self._centre, self._column, self._turns)
+
+    def _append(self, rows: FloatArray) -> int:
+        first = self._used
+        needed = first + rows.shape[0]
+        if needed > self._store.shape[0]:
+            grown = np.empty((int(GROWTH * needed) + 1, rows.shape[1]), dtype=np.float32)
+            grown[:first] = self._store[:first]
+            self._store = grown
+        self._store[first:needed] = rows
+        self._used = needed
+        return first
+
+
+def eigenbasis(
+    rows: FloatArray, starts: IntArray, weights: FloatArray, *, turned: bool
+) -> tuple[FloatArray, list[tuple[IntArray, FloatArray]]]:
+    """Return the eigenvalues D of every group's Gram matrix, and the bases that are not trivial.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (r, n)
+    starts : ndarray of int, shape (g + 1,)
+    weights : ndarray of shape (n,)
+    turned : bool
+        Otherwise D is each group's mean square, the same for all of its rows.
+    """
+    sizes = np.diff(starts)
+    scale = np.empty(rows.shape[0])
+    turns = []
+    for size in np.unique(sizes):
+        members = np.flatnonzero(sizes == size)
+        where = starts[members][:, None] + np.arange(size)
+        if size == 1 or not turned:
+            square = np.einsum("ri,ri,i->r", rows[where.ravel()], rows[where.ravel()], weights)
+            scale[where] = square.reshape(where.shape).mean(axis=1, keepdims=True)
+            continue
+        block = rows[where.ravel()].reshape(*where.shape, -1)
+        gram = (block * weights) @ block.transpose(0, 2, 1)
+        apart = np.abs(gram - np.eye(size)).max(axis=(1, 2)) > SAME
+        scale[where[~apart]] = 1.0
+        if apart.any():
+            values, basis = np.linalg.eigh(gram[apart])
+            scale[where[apart]] = np.maximum(values, FLATTEST * values[:, -1:])
+            turns.append((members[apart], basis))
+    return scale, turns

@@ -1,0 +1,215 @@
+"""The moving parts of one solve: local coefficients, their linear predictor, and the sweeps."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from grpsparse.groups import FloatArray
+from grpsparse.problem import Problem, State
+from grpsparse.problem.smooth import ROUNDING, newton
+from grpsparse.solvers.curved import PenaltyBlocks
+from grpsparse.solvers.protocol import Task
+from grpsparse.solvers.shift import class_shift
+from grpsparse.solvers.working_set import WorkingSet
+
+__all__ = ["LARGEST_DAMPING", "Sweeps"]
+
+NEWTON_VARIABLES = 600  # largest system that is finished by Newton's method
+FEW_VARIABLES = 100  # the same while the accuracy asked is coarse
+COARSE = 1e-10
+NEWTON_MARGIN = 0.1  # the gap is about the root of the Newton decrement; stop below this share
+NEWTON_WORK = 4e8  # rows times variables squared
+NEWTON_STEPS = 30
+LARGEST_DAMPING = 1e6  # beyond this no step of the model lowers the objective
+INNER_SHARE = 0.1  # of the first sweep's gain, at which the model counts as minimised
+INNER_SHARE_QUADRATIC = 0.05  # where the model is the objective
+REFINED_SHARE = 0.01  # the same from a gradient in double precision
+REFINED_SHARE_QUADRATIC = 1e-6
+CONVEX_SLACK = 1.3  # observed curvature over the metric's: below 2 a step still descends
+NONCONVEX_SLACK = 1.0001  # rounding in single precision
+SINGLE = 5e-7  # relative rounding of a linear predictor updated in single precision
+
+
+class Sweeps:
+    """One solve on a working set.
+
+    Parameters
+    ----------
+    problem : Problem
+    start : State
+    working : WorkingSet
+    task : Task
+    """
+
+    def __init__(
+        self, problem: Problem, start: State, working: WorkingSet, task: Task
+    ) -> None:
+        self.problem, self.working, self.task = problem, working, task
+        theta = working.grown(start.theta)
+        self.theta = np.concatenate([start.intercept[None][: working.top], theta])
+        self.eta, self.loss, self.drift = start.eta, start.loss, start.drift
+        self.intercept = start.intercept
+        self.gradient = task.gradient
+        level, single = problem.blocks.levels(problem.penalty, task.lambda_)
+        self.spans, self.metric, group = working.plan(task.groups)
+        # the intercept's group is -1: the entry past the last one
+        self.levels = np.stack([np.append(part, 0.0)[group] for part in (level, single)], axis=1)
+        self.quadratic = problem.data.family.hessian == "constant"
+        self.penalty_value = self._penalty(self.theta)
+        self.damping = 1.0  # on the model's curvature
+
+    def _penalty(self, theta: FloatArray) -> float:
+        blocks = self.working.blocks
+        return blocks.value(self.problem.penalty, theta[self.working.top :], self.task.lambda_)
+
+    def state(self) -> State:
+        """Return the point reached."""
+        self.working.keep_metric(self.task.groups, self.metric)
+        top = self.working.top
+        intercept = self.theta[0] if top else self.intercept
+        return State(self.theta[top:], intercept, self.eta, self.loss, self.drift)
+
+    def newton_step(self, max_sweeps: int, accuracy: float) -> tuple[int, float]:
+        """Minimise the model, move, and return sweeps and first gain over the null deviance."""
+        from grpsparse.backend.kernels import descend
+
+        data, penalty = self.problem.data, self.problem.penalty
+        residual = (data.weights[:, None] * data.residual(self.eta)).T
+        base = np.zeros(self.theta.shape[::-1])
+        if self.gradient is None:
+            left = np.ascontiguousarray(residual, dtype=np.float32)
+        else:
+            base[:, self.working.top :] = self.working.grown(self.gradient).T
+            base[:, : self.working.top] = residual.sum(axis=1, keepdims=True)
+            left = np.zeros(residual.shape, dtype=np.float32)
+        theta = self.theta.copy()
+        moved = np.zeros_like(left)
+        first, second = penalty.parameters
+        slack = CONVEX_SLACK if penalty.convex else NONCONVEX_SLACK
+        sweeps, gain, _ = descend(
+            self.working.sources.arrays(),
+            None,
+            (self.spans, self.levels, self.working.scale, self.metric),
+            (penalty.code, float(first), float(second), self.working.turned, slack),
+            (theta, base, left, moved),
+            self._model(),
+            (
+                max_sweeps,
+                accuracy * self.problem.scale,
+                self._share(),
+            ),
+        )
+        self.gradient = None
+        self._move(theta, moved.T)
+        return int(sweeps), float(gain) / self.problem.scale
+
+    def _share(self) -> float:
+        """Return the share of the first sweep's gain at which the model counts as minimised."""
+        if self.gradient is None:
+            return INNER_SHARE_QUADRATIC if self.quadratic else INNER_SHARE
+        return REFINED_SHARE_QUADRATIC if self.quadratic else REFINED_SHARE
+
+    def _model(self) -> tuple[FloatArray, FloatArray]:
+        """Return probabilities (empty unless softmax) and weighted curvature, class by class."""
+        data = self.problem.data
+        curvature = data.family.curvature(self.eta).T
+        weighted = np.ascontiguousarray(curvature * (self.damping * data.weights), np.float32)
+        softmax = data.family.hessian == "softmax"
+        chances = curvature if softmax else curvature[:0]
+        return np.ascontiguousarray(chances, np.float32), weighted
+
+    def _move(self, theta: FloatArray, moved: FloatArray) -> None:
+        """Accept the step if the objective does not rise.
+
+        Between two points a convex objective falls too, so the step is halved; a nonconvex
+        one may be higher, so there the curvature of the next model is raised.
+        """
+        data = self.problem.data
+        before = self.loss + self.penalty_value
+        size = 1.0
+        for _ in range(30 if self.problem.penalty.convex else 1):
+            eta = self.eta + size * moved
+            trial = theta if size == 1.0 else self.theta + size * (theta - self.theta)
+            penalty = self._penalty(trial)
+            loss = data.loss(eta)
+            if self.quadratic or loss + penalty <= before + 1e-15 * max(1.0, abs(before)):
+                self.theta, self.eta, self.penalty_value = trial, eta, penalty
+                self.loss = loss
+                self.damping = max(1.0, 0.5 * self.damping)
+                self.drift += SINGLE * float(np.sqrt(data.mean(np.square(moved).sum(axis=1))))
+                return
+            size *= 0.5
+        self.damping *= 4.0
+
+    def settled(self) -> bool:
+        """Return whether Newton's method may go first: all blocks are active, as they were.
+
+        Only for convex problems: the certificate then tells whether a block should have left.
+        """
+        if not self.problem.penalty.convex:
+            return False
+        blocks = self._blocks()
+        free = blocks.free_entries(self.theta)
+        return bool(free[blocks.owner >= 0].all())
+
+    def _blocks(self) -> PenaltyBlocks:
+        return PenaltyBlocks.of(self.problem.penalty, self.spans, self.levels, self.theta.shape)
+
+    def finish(self, accuracy: float) -> int:
+        """Shift classes, then take Newton steps on the active blocks if they are few."""
+        self._shift()
+        entries = int((self.theta != 0).sum())
+        n = self.eta.shape[0]
+        if entries > NEWTON_VARIABLES or n * float(entries) ** 2 > NEWTON_WORK:
+            return 0
+        blocks = self._blocks()
+        free = blocks.free_entries(self.theta)
+        count = int(free.sum())
+        if count == 0 or count > (NEWTON_VARIABLES if accuracy < COARSE else FEW_VARIABLES):
+            return 0
+        if float(n) * count**2 > NEWTON_WORK:
+            return 0
+        used = np.flatnonzero(free.any(axis=1))
+        fit = newton(
+            self.problem.data,
+            self.working.exact_rows(used),
+            self.theta[used],
+            penalty=blocks.rows(used).curved(free[used]),
+            free=free[used],
+            max_steps=NEWTON_STEPS,
+            scale=self.problem.scale,
+            loss=self.loss if self.drift == 0 else None,
+            enough=max((NEWTON_MARGIN * self.task.target) ** 2, ROUNDING),
+        )
+        self.theta = self.theta.copy()
+        self.theta[used] = fit.theta
+        self.eta, self.loss, self.drift = fit.eta, fit.loss, 0.0
+        self.penalty_value = self._penalty(self.theta)
+        return fit.n_steps
+
+    def noise(self) -> float:
+        """Return how much of the certificate may be rounding in the linear predictor."""
+        data = self.problem.data
+        residual = np.square(data.residual(self.eta)).sum(axis=1)
+        return self.drift * float(np.sqrt(data.mean(residual))) / self.problem.scale
+
+    def refresh(self) -> None:
+        """Recompute the linear predictor in double precision, so that no rounding stays."""
+        working = self.working
+        standard = working.standard(self.theta[working.top :])
+        active = np.flatnonzero(standard.any(axis=1))
+        theta = np.zeros((self.problem.coordinates.size, self.theta.shape[1]))
+        theta[working.coordinates[active]] = standard[active]
+        moved = np.asfortranarray(self.problem.coordinates.linear_predictor(theta))
+        moved += self.theta[: working.top].sum(axis=0)
+        self.eta = self.problem.data.offset + moved
+        self.loss, self.drift = self.problem.data.loss(self.eta), 0.0
+
+    def _shift(self) -> None:
+        """Take the class shift that the penalty alone decides; the softmax never sees it."""
+        constant = class_shift(self.problem, self.spans, self.levels, self.theta)
+        if constant is not None:
+            used = np.flatnonzero(constant)
+            self.theta = self.theta - constant[:, None]
+            self.eta = self.eta - (constant[used] @ self.working.exact_rows(used))[:, None]
+            self.penalty_value = self._penalty(self.theta)

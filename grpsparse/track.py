@@ -1,0 +1,216 @@
+"""One problem on its way along lambda: what it knows, and the steps that a path asks of it.
+
+For every lambda: `begin` chooses groups and a start, `improve` solves on them and estimates
+all correlations, `receive` takes those that had to be computed with all of X, and `check`
+certifies the point or asks for another round.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+import numpy as np
+
+from grpsparse.groups import BoolArray, FloatArray, IntArray
+from grpsparse.problem import Checked, Problem, State, certify, dual_point
+from grpsparse.record import Point, Work
+from grpsparse.screening import Look, Screen
+from grpsparse.solvers import Solution, Solver, Task, WorkingSet
+
+__all__ = ["Track"]
+
+FIRST_SHARE = 4.0  # the gap is about half the root of a sweep's gain: accuracy over tol squared
+LOOSEST = 1e-6  # accuracy is at most this
+FINEST = 1e-11  # and at least this before the model is refined
+TIGHTER = 0.1  # factor by which it is tightened while the certificate is above tol
+ROUNDS = 40
+PATIENCE = 4  # rounds without progress at the finest accuracy before giving up
+LONGEST_STEP = 0.9  # of a group's norm, to which the last step may be taken once more
+
+
+class Track:
+    """A problem, its working set and its points so far.
+
+    Parameters
+    ----------
+    problem : Problem
+    solver : Solver
+    tol : float
+    first : float
+        First value of lambda.
+    """
+
+    def __init__(self, problem: Problem, solver: Solver, tol: float, *, first: float) -> None:
+        self.problem, self.solver, self.tol = problem, solver, tol
+        self.working = WorkingSet(problem)
+        self.screen = Screen(problem)
+        self.points: list[Point] = []
+        self.done = True
+        start = problem.start
+        theta = self.working.own(start.theta[self.working.coordinates])
+        self.state = State(theta, start.intercept, start.eta, start.loss)
+        self._previous = max(problem.lambda_max, first)
+        self._lambda = first
+        self._work = Work()
+        self._kept: BoolArray = ~problem.blocks.penalised
+        self._accuracy = LOOSEST
+        self._gradient: FloatArray | None = None
+        self._look: Look | None = None
+        self._solution: Solution | None = None
+        self._best, self._stalled, self._round = np.inf, 0, 0
+
+    @property
+    def asks_all(self) -> bool:
+        """Whether the correlations of all groups are wanted."""
+        return self._look is not None and self._look.full
+
+    def begin(self, lambda_: float) -> None:
+        """Start a new value of lambda."""
+        clock = perf_counter()
+        problem = self.problem
+        self._lambda, self._work, self.done = lambda_, Work(), False
+        self._kept = ~problem.blocks.penalised | self.screen.kept(lambda_, self._previous)
+        self._kept[self.working.groups[self._active(self.state.theta)]] = True
+        self._accuracy = max(FINEST, min(LOOSEST, FIRST_SHARE * self.tol**2))
+        self._gradient = None
+        self._best, self._stalled, self._round = np.inf, 0, 0
+        if problem.penalty.convex and len(self.points) > 1 and lambda_ > 0:
+            self.state = self._ahead()
+        self._work.seconds_screen += perf_counter() - clock
+
+    def improve(self) -> None:
+        """Solve on the groups kept, and find out what has to be evaluated."""
+        clock = perf_counter()
+        problem, work = self.problem, self._work
+        self.working.add(self._kept)
+        task = Task(self._lambda, self._kept, self._accuracy, self.tol, self._gradient)
+        solution = self.solver.solve(problem, self.state, self.working, task)
+        self.state, self._solution = solution.state, solution
+        work.sweeps += solution.n_iter
+        work.newton_steps += solution.newton_steps
+        work.seconds_solve += perf_counter() - clock
+        clock = perf_counter()
+        dual = dual_point(problem, self.state, self._lambda)
+        look = self.screen.look(dual, self._lambda, self._kept)
+        self._look = look
+        if not look.full:
+            found = problem.coordinates.correlate(self.weighted_dual(), look.needed)
+            self.screen.complete(look, found)
+            work.passes += found.shape[0] / max(1, problem.coordinates.size)
+        work.groups += problem.blocks.weight.size if look.full else look.needed.size
+        work.seconds_screen += perf_counter() - clock
+
+    def weighted_dual(self) -> FloatArray:
+        """Return W dual, (n, K)."""
+        assert self._look is not None
+        weighted: FloatArray = self.problem.data.weights[:, None] * self._look.dual
+        return weighted
+
+    def receive(self, correlation: FloatArray) -> None:
+        """Take the correlations (q, K) of all groups."""
+        assert self._look is not None
+        self.screen.complete(self._look, correlation)
+        self._work.passes += 1.0
+
+    def check(self) -> None:
+        """Certify the point, or prepare another round."""
+        clock = perf_counter()
+        problem, look, solution = self.problem, self._look, self._solution
+        assert look is not None and solution is not None
+        checked = self._checked(look.needed)
+        certificate = certify(problem, self.state, self._lambda, look.dual, checked)
+        self._round += 1
+        self._work.seconds_certify += perf_counter() - clock
+        if certificate.value > self.tol and self._again(certificate.value, checked):
+            self._look = None
+            return
+        self._work.working_set = int(self._kept.sum())
+        active = self._active(self.state.theta)
+        self.points.append(
+            Point(
+                self._lambda,
+                self.state,
+                certificate.penalty,
+                certificate.value,
+                bool(certificate.value <= self.tol),
+                int(active.sum()),
+                self._work,
+            )
+        )
+        self._previous, self.done, self._look = self._lambda, True, None
+
+    def _again(self, value: float, checked: Checked) -> bool:
+        """Prepare another round, or return False where none would help."""
+        problem, solution = self.problem, self._solution
+        assert solution is not None
+        self._gradient = self._exact_gradient()
+        added = (checked.blocks.excess(problem.penalty, checked.correlation, self._lambda) > 0).any(
+            axis=1
+        )
+        joining = checked.groups[added]
+        new = joining[~self._kept[joining]]
+        if new.size:
+            self._kept[new] = True
+            return True
+        self._stalled = self._stalled + 1 if value > 0.5 * self._best else 0
+        self._best = min(self._best, value)
+        if self._round >= ROUNDS or solution.exhausted:
+            return False
+        if self._stalled >= PATIENCE and self._accuracy < 1e-17:
+            return False
+        self._accuracy = max(min(self._accuracy * TIGHTER, self.tol**2), 1e-28)
+        return True
+
+    def _checked(self, needed: IntArray) -> Checked:
+        """Return blocks, correlations and coefficients of the groups that were evaluated."""
+        problem, working = self.problem, self.working
+        rows = problem.blocks.rows(needed)
+        theta = np.zeros((problem.coordinates.size, problem.n_outputs))
+        theta[working.coordinates] = working.grown(working.standard(self.state.theta))
+        return Checked(
+            needed, problem.blocks.part(needed), self.screen.correlation[rows], theta[rows]
+        )
+
+    def _exact_gradient(self) -> FloatArray:
+        """Return the gradient in the working set's basis, of the residual as it is."""
+        problem, working = self.problem, self.working
+        if not problem.penalty.convex or bool(problem.blocks.penalised.all()):
+            return working.own(self.screen.correlation[working.coordinates])
+        weighted = problem.data.weights[:, None] * problem.data.residual(self.state.eta)
+        return working.own(problem.coordinates.correlate(weighted)[working.coordinates])
+
+    def _active(self, theta: FloatArray) -> BoolArray:
+        """Return which groups of the working set have a nonzero coefficient."""
+        norms = self.working.blocks.norms(self.working.grown(theta))
+        return np.asarray((norms > 0).any(axis=1))
+
+    def _ahead(self) -> State:
+        """Go the last step of the path once more, if that lowers the objective at the new lambda.
+
+        Everything is linear in the step, so it costs no pass over X. Only for groups active at
+        both points whose step is short: others would come back with the other sign.
+        """
+        working, problem = self.working, self.problem
+        before, last = self.points[-2].state, self.points[-1].state
+        old, theta = working.grown(before.theta), working.grown(last.theta)
+        step = theta - old
+        norms = [working.blocks.norms(each) for each in (old, theta, step)]
+        going = (norms[0] > 0) & (norms[1] > 0) & (norms[2] <= LONGEST_STEP * norms[1])
+        going |= (working.blocks.weight == 0)[:, None]
+        sizes = np.diff(working.blocks.starts)
+        left_out = np.repeat(~going, sizes, axis=0) * step
+        eta = 2.0 * last.eta - before.eta
+        drift = 2.0 * last.drift + before.drift
+        stale = np.flatnonzero(left_out.any(axis=1))
+        if stale.size:
+            whole = np.zeros((problem.coordinates.size, theta.shape[1]))
+            whole[working.coordinates] = working.standard(left_out)
+            eta = eta - problem.coordinates.linear_predictor(whole)
+        theta = theta + step - left_out
+        intercept = 2.0 * last.intercept - before.intercept
+        loss = problem.data.loss(eta)
+        paid = working.blocks.value(problem.penalty, theta, self._lambda)
+        known = self.points[-1].penalty * self._lambda / self.points[-1].lambda_
+        if loss + paid < last.loss + known:
+            return State(theta, intercept, eta, loss, drift)
+        return last
