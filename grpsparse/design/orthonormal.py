@@ -35,6 +35,7 @@ EIGENVALUE_FLOOR = 1e-9  # rank counts eigenvalues of the correlation matrix abo
 REFINE_BELOW = 1e-4  # condition at which one pass of Cholesky QR is added
 BATCH_ENTRIES = 262_144  # entries of X gathered at a time, which stay in cache
 GRAM_ENTRIES = 4_000_000  # entries of Grams held at a time
+NEAR = 1.0  # deviations from zero up to which a centred Gram is a corrected one
 SAMPLED = 4  # rows, per column of a group, of a sample that may prove its rank
 
 
@@ -99,6 +100,16 @@ def _batches(sizes: IntArray, index: IntArray) -> Iterator[tuple[IntArray, IntAr
 
 def _correlations(columns: Columns, index: IntArray) -> FloatArray:
     """Return the correlation matrices (b, m, m) of groups of columns (b, m)."""
+    unit = 1.0 / columns.scale[index]
+    grams = _grams_in_place(columns, index)
+    if grams is None:
+        grams = _grams(columns, index)
+    grams *= unit[:, :, None] * unit[:, None, :]
+    return grams
+
+
+def _grams(columns: Columns, index: IntArray) -> FloatArray:
+    """Return the Grams (b, m, m) of centred columns (b, m) under the weights."""
     count, size = index.shape
     out = np.empty((count, size, size))
     n_rows = columns.design.shape[0]
@@ -107,9 +118,27 @@ def _correlations(columns: Columns, index: IntArray) -> FloatArray:
         few = index[begin : begin + step]
         rows = centred_rows(columns, few.ravel()).reshape(*few.shape, n_rows)
         np.matmul(rows, rows.transpose(0, 2, 1), out=out[begin : begin + step])
-    unit = 1.0 / columns.scale[index]
-    out *= unit[:, :, None] * unit[:, None, :]
     return out
+
+
+def _grams_in_place(columns: Columns, index: IntArray) -> FloatArray | None:
+    """Return the same from neighbouring dense columns under equal weights, or None.
+
+    Nothing is copied and centring is a rank-one correction, for columns near enough to zero.
+    """
+    dense, first, weights = columns.design.dense, int(index[0, 0]), columns.weights
+    near = (np.abs(columns.centre[index]) <= NEAR * columns.scale[index]).all()
+    uniform = near and weights.min() == weights.max()
+    if dense is None or not uniform or len(columns.design.parts) > 1:
+        return None
+    if dense.dtype != np.float64 or (index.ravel() != first + np.arange(index.size)).any():
+        return None
+    rows = dense.columns[first : first + index.size].reshape(*index.shape, -1)
+    grams: FloatArray = rows @ rows.transpose(0, 2, 1)
+    grams *= weights[0]
+    centre = columns.centre[index]
+    grams -= centre[:, :, None] * centre[:, None, :]
+    return grams
 
 
 def _inverse_roots(grams: FloatArray) -> tuple[FloatArray, FloatArray]:
