@@ -24,27 +24,28 @@ _INNER: Any = {
 
 
 @njit(**_INNER, fastmath=_FAST)
-def _one(a: Any, r: Any) -> float:
-    total = 0.0
+def _by_one(a: Any, b: Any, r: Any) -> Any:
+    ar = br = 0.0
     for i in range(r.shape[0]):
-        total += a[i] * r[i]
-    return total
+        ar += np.float64(a[i]) * r[i]
+        br += np.float64(b[i]) * r[i]
+    return ar, br
 
 
 @njit(**_INNER, fastmath=_FAST)
-def _two_by_four(a: Any, b: Any, r: Any, s: Any, t: Any, u: Any) -> Any:
-    a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = 0.0
+def _by_four(a: Any, b: Any, r: Any, s: Any, t: Any, u: Any) -> Any:
+    ar = as_ = at = au = br = bs = bt = bu = 0.0
     for i in range(r.shape[0]):
         x, y = np.float64(a[i]), np.float64(b[i])
-        a0 += x * r[i]
-        a1 += x * s[i]
-        a2 += x * t[i]
-        a3 += x * u[i]
-        b0 += y * r[i]
-        b1 += y * s[i]
-        b2 += y * t[i]
-        b3 += y * u[i]
-    return a0, a1, a2, a3, b0, b1, b2, b3
+        ar += x * r[i]
+        as_ += x * s[i]
+        at += x * t[i]
+        au += x * u[i]
+        br += y * r[i]
+        bs += y * s[i]
+        bt += y * t[i]
+        bu += y * u[i]
+    return ar, as_, at, au, br, bs, bt, bu
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -53,22 +54,24 @@ def column_products(columns: Any, index: Any, residual: Any, out: Any) -> None:
     n_classes, n = residual.shape
     count = index.shape[0]
     quads = n_classes - n_classes % 4
+    spare = np.zeros(n_classes)  # for the last of an odd number of columns, which is its own pair
     for low in range(0, n, ROWS):
         high = min(n, low + ROWS)
-        for k in range(0, quads, 4):
-            r, s = residual[k, low:high], residual[k + 1, low:high]
-            t, u = residual[k + 2, low:high], residual[k + 3, low:high]
-            for j in range(0, count, 2):
-                other = min(j + 1, count - 1)
-                a, b = columns[index[j], low:high], columns[index[other], low:high]
-                sums = _two_by_four(a, b, r, s, t, u)
+        for j in range(0, count, 2):
+            other = min(j + 1, count - 1)
+            a, b = columns[index[j], low:high], columns[index[other], low:high]
+            first, second = out[j], (out[other] if other > j else spare)
+            for k in range(0, quads, 4):
+                r, s = residual[k, low:high], residual[k + 1, low:high]
+                t, u = residual[k + 2, low:high], residual[k + 3, low:high]
+                sums = _by_four(a, b, r, s, t, u)
                 for c in range(4):
-                    out[j, k + c] += sums[c]
-                    if other > j:
-                        out[other, k + c] += sums[4 + c]
-        for k in range(quads, n_classes):
-            for j in range(count):
-                out[j, k] += _one(columns[index[j], low:high], residual[k, low:high])
+                    first[k + c] += sums[c]
+                    second[k + c] += sums[4 + c]
+            for k in range(quads, n_classes):
+                one, two = _by_one(a, b, residual[k, low:high])
+                first[k] += one
+                second[k] += two
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
@@ -86,11 +89,47 @@ def column_moments(columns: Any, weights: Any, centre: Any, out: Any) -> None:
 def sparse_products(
     pointers: Any, rows: Any, data: Any, index: Any, residual: Any, out: Any
 ) -> None:
-    """Fill out (len(index), K) with X[:, index]'R, for X in compressed columns and R (K, n)."""
+    """Fill out (len(index), K) with X[:, index]'R, for X in compressed columns and R (n, K)."""
+    n_classes = residual.shape[1]
+    quads = n_classes - n_classes % 4
     for j in range(index.shape[0]):
         first, last = pointers[index[j]], pointers[index[j] + 1]
-        for k in range(residual.shape[0]):
-            row, total = residual[k], 0.0
+        for k in range(0, quads, 4):
+            a = b = c = d = 0.0
             for place in range(first, last):
-                total += data[place] * row[rows[place]]
-            out[j, k] = total
+                value, row = data[place], residual[np.uint32(rows[place])]
+                a += value * row[k]
+                b += value * row[k + 1]
+                c += value * row[k + 2]
+                d += value * row[k + 3]
+            out[j, k], out[j, k + 1], out[j, k + 2], out[j, k + 3] = a, b, c, d
+        for k in range(quads, n_classes):
+            a = b = 0.0  # two sums at once hide the latency of adding
+            for place in range(first, last - 1, 2):
+                a += data[place] * residual[np.uint32(rows[place]), k]
+                b += data[place + 1] * residual[np.uint32(rows[place + 1]), k]
+            if (last - first) % 2:
+                a += data[last - 1] * residual[np.uint32(rows[last - 1]), k]
+            out[j, k] = a + b
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
+def add_columns(columns: Any, index: Any, coef: Any, out: Any) -> None:
+    """Add X[:, index] @ coef to out (K, n), for columns (p, n) and coef (len(index), K)."""
+    n_classes, n = out.shape
+    for low in range(0, n, ROWS):
+        high = min(n, low + ROWS)
+        for j in range(0, index.shape[0], 4):
+            count = min(4, index.shape[0] - j)
+            a = columns[index[j], low:high]
+            b = columns[index[j + min(1, count - 1)], low:high]
+            c = columns[index[j + min(2, count - 1)], low:high]
+            d = columns[index[j + count - 1], low:high]
+            for k in range(n_classes):
+                row = out[k, low:high]
+                wa = coef[j, k]
+                wb = coef[j + 1, k] if count > 1 else 0.0
+                wc = coef[j + 2, k] if count > 2 else 0.0
+                wd = coef[j + 3, k] if count > 3 else 0.0
+                for i in range(row.shape[0]):
+                    row[i] += (wa * a[i] + wb * b[i]) + (wc * c[i] + wd * d[i])

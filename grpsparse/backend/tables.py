@@ -21,10 +21,20 @@ CHUNK = 1024  # rows whose cells are numbered at a time: the vector unit does it
 @njit(cache=True, nogil=True, error_model="numpy")
 def sum_levels(codes: Any, values: Any, out: Any) -> None:
     """Add values (K, n) to out (K, m + 1) at the codes (n,)."""
-    for k in range(values.shape[0]):
-        row = values[k]
-        total = out[k]
-        for i in range(codes.shape[0]):
+    n_classes, n = values.shape
+    quads = n_classes - n_classes % 4
+    for k in range(0, quads, 4):
+        r, s, t, u = values[k], values[k + 1], values[k + 2], values[k + 3]
+        a, b, c, d = out[k], out[k + 1], out[k + 2], out[k + 3]
+        for i in range(n):
+            level = codes[i]
+            a[level] += r[i]
+            b[level] += s[i]
+            c[level] += t[i]
+            d[level] += u[i]
+    for k in range(quads, n_classes):
+        row, total = values[k], out[k]
+        for i in range(n):
             total[codes[i]] += row[i]
 
 

@@ -12,6 +12,7 @@ from grpsparse.groups import FloatArray, IntArray
 __all__ = ["CHUNK_ENTRIES", "DenseDesign"]
 
 CHUNK_ENTRIES = 4_000_000  # entries of X copied at a time
+FEW = 16  # columns of R up to which BLAS is the slower, one excepted
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +45,17 @@ class DenseDesign:
 
     def linear_predictor(self, coef: FloatArray) -> FloatArray:
         """Return X @ coef, (n, K)."""
+        from grpsparse.backend.products import add_columns
+
         active = np.flatnonzero(coef.any(axis=1))
-        if self.dtype == np.float64 and 4 * active.size >= coef.shape[0]:
-            return np.asarray(self.columns.T @ coef)
-        n, n_classes = self.shape[0], coef.shape[1]
-        out = np.zeros((n, n_classes))
-        step = max(1, CHUNK_ENTRIES // max(n, 1))
-        for start in range(0, active.size, step):
-            few = active[start : start + step]
-            out += self.columns[few].astype(np.float64, copy=False).T @ coef[few]
-        return out
+        out = np.zeros((coef.shape[1], self.shape[0]))
+        add_columns(self.columns, active, np.ascontiguousarray(coef[active]), out)
+        return out.T
 
     def correlate(self, residual: FloatArray, columns: IntArray | None = None) -> FloatArray:
         """Return X[:, columns]' @ residual, (len(columns), K); None takes all columns."""
-        if columns is None and self.dtype == np.float64:
+        by_blas = residual.shape[1] == 1 or residual.shape[1] > FEW
+        if columns is None and self.dtype == np.float64 and by_blas:
             return np.asarray(self.columns @ residual)
         from grpsparse.backend.products import column_products
 

@@ -141,10 +141,18 @@ def _cells(design: FactorDesign, index: IntArray, other: IntArray | None, rows: 
                 _diagonal(design, a, b, rows, out)
                 continue
             table = _tabulate(codes, a, b, weights, constant, rows.n_parts)
-            out[:, a.places[:, None], b.places] = table
+            _place(out, a.places, b.places, table)
             if other is None:
-                out[:, b.places[:, None], a.places] = table.transpose(0, 2, 1)
+                _place(out, b.places, a.places, table.transpose(0, 2, 1))
     return out
+
+
+def _place(out: FloatArray, rows: IntArray, columns: IntArray, block: FloatArray) -> None:
+    """Write a block (n_parts, rows, columns) into `out`, by slices where places are neighbours."""
+    if all((np.diff(places) == 1).all() for places in (rows, columns)):
+        out[:, rows[0] : rows[0] + rows.size, columns[0] : columns[0] + columns.size] = block
+    else:
+        out[:, rows[:, None], columns] = block
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grpsparse.design.orthonormal import EIGENVALUE_FLOOR, Columns
 from grpsparse.design.grams import centred_gram, image_gram
+from grpsparse.design.orthonormal import EIGENVALUE_FLOOR, Columns
 from grpsparse.groups import FloatArray, IntArray, TermColumns
 
 __all__ = ["MAX_MARGIN_COLUMNS", "OrthogonalInteraction", "orthogonal_interaction"]

@@ -45,13 +45,14 @@ class SparseDesign:
 
     def correlate(self, residual: FloatArray, columns: IntArray | None = None) -> FloatArray:
         """Return X[:, columns]' @ residual, (len(columns), K); None takes all columns."""
+        matrix = self.matrix
+        if columns is None:
+            return np.asarray(matrix.T @ residual, dtype=np.float64)
         from grpsparse.backend.products import sparse_products
 
-        matrix = self.matrix
-        index = np.arange(self.shape[1]) if columns is None else columns
-        out = np.empty((index.size, residual.shape[1]))
-        rows = np.ascontiguousarray(residual.T)
-        sparse_products(matrix.indptr, matrix.indices, matrix.data, index, rows, out)
+        out = np.empty((columns.size, residual.shape[1]))
+        rows = np.ascontiguousarray(residual)
+        sparse_products(matrix.indptr, matrix.indices, matrix.data, columns, rows, out)
         return out
 
     def working_columns(self, index: IntArray) -> FloatArray:
