@@ -139,11 +139,13 @@ def end_labels(
     axes: Any, x: float, values: FloatArray, labels: Sequence[str], colours: Sequence[str]
 ) -> None:
     """Write labels to the right of the ends of lines, moved apart where they would overlap."""
-    low, high = axes.get_ylim()
+    axes.autoscale_view()  # so that the scale is final before heights are read off it
+    ends = np.column_stack([np.full(values.size, x), values])
+    wanted = axes.transAxes.inverted().transform(axes.transData.transform(ends))[:, 1]
     height = axes.get_position().height * axes.figure.get_size_inches()[1] * 72
     gap = 10.5 / max(height, 1.0)
     order = np.argsort(values, kind="stable")
-    places = spread((values[order] - low) / (high - low), gap)
+    places = spread(wanted[order], gap)
     if places.size:  # back inside, where the ends crowd at an edge
         places = places - max(0.0, places[-1] - 1.0)
         places = places + max(0.0, -places[0])

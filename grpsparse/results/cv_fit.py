@@ -197,12 +197,17 @@ class CVFit:
         """Return the rows as fitted with response, fitted values and residuals."""
         return self.path.augment(resolve(self, lambda_))
 
+    @property
+    def diagnostics(self) -> pd.DataFrame:
+        """What every point of the fit to all rows cost, as :attr:`PathFit.diagnostics`."""
+        return self.path.diagnostics
+
     def plot(self, kind: str = "error", **options: Any) -> Any:
         """Draw the curve of errors, or the path with the chosen lambdas marked.
 
         Parameters
         ----------
-        kind : {"error", "norm", "coef"}
+        kind : {"error", "norm", "coef", "diagnostics"}
             Mean error with one-standard-error bars, or a path as :meth:`PathFit.plot` draws.
         **options
             As for :meth:`PathFit.plot`; ``"error"`` takes ``ax`` only.

@@ -66,7 +66,7 @@ class PathFit:
     group_weights : ndarray of shape (G,)
         Weights w_g of the penalty.
     ranks : Deferred
-        `group_rank`, worked out when it is asked for.
+        `group_rank`, when asked for.
     certificate : ndarray of shape (L,)
         Proof of each solution, a number without units.
     certificate_kind : {"duality_gap", "stationarity"}
@@ -202,16 +202,8 @@ class PathFit:
     def term_norms(self, lambda_: LambdaLike = None) -> pd.Series | pd.DataFrame:
         """Return the norm of each term on the standardised scale, 0 where not selected.
 
-        Parameters
-        ----------
-        lambda_ : float or sequence of float, optional
-            Places on the path; None for all of it.
-
-        Returns
-        -------
-        pandas.Series or pandas.DataFrame
-            Indexed by term; a Series at one lambda, a column per class where these are
-            separate, and one for each lambda where several are asked for.
+        Indexed by term: a Series at one lambda, otherwise a column for each of `lambda_` (None:
+        the whole path), and for each class where these are separate.
         """
         from grpsparse.results.tidy import norm_table
 
@@ -227,10 +219,6 @@ class PathFit:
         ----------
         lambda_ : float
             Place on the path.
-
-        Returns
-        -------
-        list of str
         """
         points = locate(self.lambda_, one_lambda(lambda_))
         active = selected_terms(self.norm_path)
@@ -347,22 +335,33 @@ class PathFit:
 
         return augment_path(self, locate(self.lambda_, lambda_))
 
+    @property
+    def diagnostics(self) -> pd.DataFrame:
+        """What every point cost; see :func:`grpsparse.results.diagnostics.diagnostics`."""
+        from grpsparse.results.diagnostics import diagnostics
+
+        return diagnostics(self)
+
     def plot(self, kind: str = "auto", **options: Any) -> Any:
-        """Draw the path.
+        """Draw the path, or what it cost.
 
         Parameters
         ----------
-        kind : {"auto", "norm", "coef"}
-            Norms of the terms, or coefficients; auto draws coefficients where every term has
-            one.
+        kind : {"auto", "norm", "coef", "diagnostics"}
+            Norms of the terms, or coefficients (auto: these, where every term has one), or
+            what each point cost.
         **options
-            ``ax``, ``class_``, ``lines`` and ``n_labels`` of
-            :func:`grpsparse.results.plots.plot_path`.
+            Of :func:`grpsparse.results.plots.plot_path`, or
+            :func:`grpsparse.results.diagnostics.plot_diagnostics`.
 
         Returns
         -------
-        matplotlib.axes.Axes
+        matplotlib.axes.Axes, or an ndarray of four
         """
+        if kind == "diagnostics":
+            from grpsparse.results.diagnostics import plot_diagnostics
+
+            return plot_diagnostics(self, **options)
         from grpsparse.results.plots import plot_path
 
         return plot_path(self, kind=kind, **options)

@@ -15,6 +15,7 @@ import numpy as np
 from grpsparse.errors import OptionError
 from grpsparse.groups import FloatArray, IntArray
 from grpsparse.results.axes import bottom_axis, end_labels, new_axes, top_axis, vertical_lines
+from grpsparse.results.diagnostics import plot_diagnostics
 from grpsparse.results.norms import selected_terms
 
 if TYPE_CHECKING:
@@ -109,8 +110,8 @@ def plot_cv(cv: CVFit, *, kind: str = "error", ax: Any = None, **options: Any) -
     ----------
     cv : CVFit
         What to draw.
-    kind : {"error", "auto", "norm", "coef"}
-        Means with one-standard-error bars, or the path as :func:`plot_path` draws it.
+    kind : {"error", "auto", "norm", "coef", "diagnostics"}
+        Means with one-standard-error bars, the path as :func:`plot_path` draws it, or its cost.
     ax : matplotlib.axes.Axes, optional
         Where to draw; None makes a figure.
     **options
@@ -128,6 +129,8 @@ def plot_cv(cv: CVFit, *, kind: str = "error", ax: Any = None, **options: Any) -
     from grpsparse.measures import resolve_measure
 
     marks = {"min": cv.lambda_min, "1se": cv.lambda_1se}
+    if kind == "diagnostics":
+        return plot_diagnostics(cv.path, **({"lines": marks} | options))
     if kind != "error":
         return plot_path(cv.path, kind=kind, ax=ax, **({"lines": marks} | options))
     if options:
@@ -157,7 +160,7 @@ def plot_cv(cv: CVFit, *, kind: str = "error", ax: Any = None, **options: Any) -
 def _kind(fit: PathFit, kind: str) -> str:
     """Resolve "auto": coefficients where each is penalised alone, norms where groups are."""
     if kind not in {"auto", "norm", "coef"}:
-        raise OptionError(f"`kind` is {kind!r}; give 'auto', 'norm' or 'coef'.")
+        raise OptionError(f"`kind` is {kind!r}; give 'auto', 'norm', 'coef' or 'diagnostics'.")
     if kind != "auto":
         return kind
     single = fit.settings.groups == "column" or len(fit.terms) == len(fit.columns)

@@ -15,6 +15,7 @@ from grpsparse import families, penalties
 from grpsparse.errors import UnseenLevelError
 from grpsparse.folds import FoldPlan
 from grpsparse.groups import Deferred, TermColumns
+from grpsparse.record import Effort
 from grpsparse.results import CVFit, PathFit, Settings, Training
 from grpsparse.results.save import MODELS
 
@@ -85,6 +86,17 @@ COEF = np.array(
 # With unit weights: x has unit variance, f has the shares 1/2, 1/4, 1/4.
 NORMS = np.array([[0.0, 0.0, 0.0], [0.5, 0.0, 0.0], [1.0, 0.25, 0.0], [1.5, 0.28125**0.5, 0.0]])
 LAMBDAS = np.array([0.8, 0.4, 0.2, 0.1])
+EFFORT = Effort(
+    groups=np.array([0, 1, 3, 3]),
+    passes=np.array([0.0, 1.0, 0.25, 0.5]),
+    sweeps=np.array([1, 4, 6, 9]),
+    newton_steps=np.array([1, 2, 2, 1]),
+    working_set=np.array([0, 1, 2, 2]),
+    seconds_screen=np.array([0.001, 0.001, 0.002, 0.001]),
+    seconds_solve=np.array([0.0, 0.004, 0.003, 0.002]),
+    seconds_certify=np.array([0.0, 0.001, 0.001, 0.001]),
+    arithmetic="residual",
+)
 DATA = pd.DataFrame(
     {
         "x": [-1.0, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 1.0],
@@ -177,6 +189,7 @@ def build_path(
         "n_iter": np.array([0, 3, 5, 7]),
         "deviance": deviance,
         "null_deviance": float(weights @ chosen.deviance(y, null)),
+        "effort": EFFORT,
     }
     return PathFit(**(values | fields))
 
