@@ -26,6 +26,7 @@ __all__ = [
     "PlainTerms",
     "TermColumns",
     "members",
+    "side_by_side",
     "term_names",
 ]
 
@@ -35,6 +36,8 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 CodeArray = NDArray[np.int32]
+
+DENSE_ENTRIES = 4_000_000  # of a matrix that cells are written out in
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,31 @@ class CellBlock:
         present = np.flatnonzero(self.codes < self.n_levels)
         dense[present, self.codes[present]] = 1.0 if self.values is None else self.values[present]
         return dense
+
+
+def side_by_side(blocks: Sequence[Any], n_rows: int) -> Any:
+    """Return blocks as one matrix (n, p): an array, or a scipy.sparse.csc_array where it is large.
+
+    Parameters
+    ----------
+    blocks : sequence of ndarray, CellBlock or scipy sparse
+        Columns (n, m) of each term. Sparse ones stay sparse, cells become so where a dense
+        matrix had more than some millions of entries.
+    n_rows : int
+        Number of rows, for no blocks.
+    """
+    if len(blocks) == 1 and not hasattr(blocks[0], "tocsc"):
+        return blocks[0]
+    coded = [isinstance(block, CellBlock) for block in blocks]
+    large = n_rows * sum(block.shape[1] for block in blocks) > DENSE_ENTRIES
+    kept = [hasattr(b, "tocsc") and (large or not c) for b, c in zip(blocks, coded, strict=True)]
+    if any(kept):
+        from scipy import sparse as sp
+
+        parts = [b.tocsc() if hasattr(b, "tocsc") else sp.csc_array(b) for b in blocks]
+        return sp.csc_array(sp.hstack(parts, format="csc"))
+    dense = [block.toarray() if c else block for block, c in zip(blocks, coded, strict=True)]
+    return np.concatenate([np.empty((n_rows, 0)), *dense], axis=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,7 +336,7 @@ class Model(Protocol):
     def response(self) -> str:
         """Name of the response."""
 
-    def matrix(self, new: Any, *, unseen: str = "raise") -> tuple[FloatArray, BoolArray, Any]:
+    def matrix(self, new: Any, *, unseen: str = "raise") -> tuple[Any, BoolArray, Any]:
         """Return the design (m, p) of new rows, which rows are complete, and their index."""
 
     def column(self, new: Any, name: str) -> FloatArray:

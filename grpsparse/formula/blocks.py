@@ -13,9 +13,9 @@ from functools import reduce
 import numpy as np
 
 from grpsparse.formula.factors import Encoded
-from grpsparse.groups import CellBlock, CodeArray, FloatArray
+from grpsparse.groups import CellBlock, CodeArray, FloatArray, IntArray
 
-__all__ = ["cell_codes", "dense_block", "term_block"]
+__all__ = ["cell_codes", "dense_block", "spread", "term_block"]
 
 
 def cell_codes(parts: Sequence[Encoded]) -> CodeArray | None:
@@ -64,6 +64,23 @@ def term_block(parts: Sequence[Encoded], *, scale: float = 1.0) -> CellBlock | F
     if (cells < 0).any():
         cells = np.where(cells < 0, np.int32(width), cells)
     return CellBlock(cells, width, values)
+
+
+def spread(block: CellBlock | FloatArray, rows: IntArray, n: int) -> CellBlock | FloatArray:
+    """Return a block with its rows at the places `rows` of n, and rows of 0 between them."""
+    if rows.size == n:
+        return block
+    if isinstance(block, CellBlock):
+        codes = np.full(n, block.n_levels, dtype=np.int32)
+        codes[rows] = block.codes
+        values = None
+        if block.values is not None:
+            values = np.zeros(n)
+            values[rows] = block.values
+        return CellBlock(codes, block.n_levels, values)
+    placed = np.zeros((n, block.shape[1]))
+    placed[rows] = block
+    return placed
 
 
 def _indicators(codes: CodeArray, width: int, scale: float) -> FloatArray:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from grpsparse.errors import DataError, OptionError
-from grpsparse.formula.blocks import dense_block
+from grpsparse.formula.blocks import spread, term_block
 from grpsparse.formula.evaluate import (
     Labels,
     Numbers,
@@ -28,7 +28,7 @@ from grpsparse.formula.layout import lay_out
 from grpsparse.formula.parse import TermPlan, read_expression
 from grpsparse.formula.scope import Scope, bind
 from grpsparse.formula.serial import decode, encode_json, encode_scope_value
-from grpsparse.groups import BoolArray, FloatArray, TermColumns
+from grpsparse.groups import BoolArray, FloatArray, TermColumns, side_by_side
 
 __all__ = ["ModelSpec", "numeric_column", "take_rows"]
 
@@ -76,7 +76,7 @@ class ModelSpec:
         """Names of the p columns of the design, without the intercept."""
         return tuple(column for term in self.terms for column in term.columns)
 
-    def matrix(self, new: Any, *, unseen: str = "raise") -> tuple[FloatArray, BoolArray, Any]:
+    def matrix(self, new: Any, *, unseen: str = "raise") -> tuple[Any, BoolArray, Any]:
         """Return the design of new rows.
 
         Parameters
@@ -89,7 +89,7 @@ class ModelSpec:
 
         Returns
         -------
-        X : ndarray of shape (m, p)
+        X : ndarray or scipy.sparse.csc_array of shape (m, p)
             One row for each row of `new`, in order; 0 where a variable is missing.
         complete : ndarray of bool, shape (m,)
             False where a variable is missing.
@@ -111,10 +111,9 @@ class ModelSpec:
             if not factor.expression.handles_missing:
                 for name in factor.variables:
                     complete &= ~series[name].isna().to_numpy()
-        design = np.zeros((table.n, len(self.columns)))
         rows = np.flatnonzero(complete)
         if len(rows) == 0:
-            return design, complete, table.index
+            return np.zeros((table.n, len(self.columns))), complete, table.index
         values = {text: self._evaluate(f, series, rows) for text, f in self.factors.items()}
         lost = np.zeros(len(rows), dtype=np.bool_)
         for value in values.values():
@@ -125,10 +124,12 @@ class ModelSpec:
             text: encode(self.factors[text], take_rows(value, ~lost), unseen=unseen)
             for text, value in values.items()
         }
-        for term, plan in zip(self.terms, self.plans, strict=True):
-            block = dense_block([encoded[text] for text in plan.factors], scale=plan.scale)
-            design[rows[:, None], term.index[None, :]] = block
-        return design, complete, table.index
+        blocks = [
+            term_block([encoded[text] for text in plan.factors], scale=plan.scale)
+            for plan in self.plans
+        ]
+        placed = [spread(block, rows, table.n) for block in blocks]
+        return side_by_side(placed, table.n), complete, table.index
 
     def column(self, new: Any, name: str) -> FloatArray:
         """Return a numeric column of new data, NaN where it is missing.

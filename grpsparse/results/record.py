@@ -9,9 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
-from grpsparse.groups import FloatArray, IntArray
+from grpsparse.groups import FloatArray, IntArray, side_by_side
 
 __all__ = ["Settings", "Training"]
 
@@ -55,19 +53,8 @@ class Training:
     def X(self) -> Any:  # noqa: N802
         """Design columns (n, p), an array or scipy.sparse.csc_array, joined when asked for."""
         if "X" not in self._joined:
-            self._joined["X"] = _side_by_side(self.blocks, self.y.shape[0])
+            self._joined["X"] = side_by_side(self.blocks, self.y.shape[0])
         return self._joined["X"]
-
-
-def _side_by_side(blocks: tuple[Any, ...], n_rows: int) -> Any:
-    if len(blocks) == 1 and not hasattr(blocks[0], "tocsc"):
-        return blocks[0]
-    if any(hasattr(block, "tocsc") for block in blocks):
-        from scipy import sparse as sp
-
-        parts = [b.tocsc() if hasattr(b, "tocsc") else sp.csc_array(b) for b in blocks]
-        return sp.csc_array(sp.hstack(parts, format="csc"))
-    return np.concatenate([np.empty((n_rows, 0)), *blocks], axis=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,9 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
+from grpsparse import groups
 from grpsparse.errors import DataError, FormulaError, GrpsparseError, OptionError, UnseenLevelError
 from grpsparse.formula import ModelSpec, build_model
 from grpsparse.groups import Model
@@ -248,3 +250,19 @@ def test_functions_of_the_scope_are_named_after_loading(frame):
         assert np.array_equal(complete.matrix(frame)[0], X)
     with pytest.raises(FormulaError, match="double"):
         pickle.loads(pickle.dumps(spec)).matrix(frame)
+
+
+def test_cells_of_many_rows_stay_sparse(frame, monkeypatch):
+    built = build_model("y ~ x + g + g:x + C(k):g", frame)
+    new = frame.drop(columns="y").copy()
+    new.loc[new.index[[2, 5]], "x"] = np.nan
+    new["g"] = new["g"].astype(object)
+    new.loc[new.index[4], "g"] = "never seen"
+    X, complete, _ = built.spec.matrix(new, unseen="shrink")
+    monkeypatch.setattr(groups, "DENSE_ENTRIES", 10)
+    stored, same, _ = built.spec.matrix(new, unseen="shrink")
+    assert sparse.issparse(stored)
+    assert np.array_equal(stored.toarray(), X)
+    assert np.array_equal(same, complete)
+    assert not X[[2, 5]].any()
+    assert not X[4, 1:].any()
