@@ -148,7 +148,7 @@ def _draw_groups(panel: Any, x: FloatArray, effort: Effort, selected: IntArray) 
 def _draw_passes(panel: Any, x: FloatArray, effort: Effort) -> Labels:
     """Draw passes over X."""
     edges, heights = _steps(x, effort.passes)
-    panel.fill_between(edges, heights, step="post", color="#B9C9D6", linewidth=0)
+    panel.fill_between(edges, heights, step="post", color="#B9C9D6", linewidth=0, zorder=0.4)
     panel.step(edges, heights, where="post", color="#5B7083", linewidth=0.8)
     total = float(effort.passes.sum())
     panel.set_title(f"Passes over X ({total:.3g} for {x.size} {_points(x)})")
@@ -181,7 +181,7 @@ def _draw_seconds(panel: Any, x: FloatArray, effort: Effort) -> Labels:
         ceiling = floor + factor * stage
         edges, low = _steps(x, floor)
         _, high = _steps(x, ceiling)
-        panel.fill_between(edges, low, high, step="post", color=colour, linewidth=0)
+        panel.fill_between(edges, low, high, step="post", color=colour, linewidth=0, zorder=0.4)
         labels.append((float(floor[-1] + ceiling[-1]) / 2.0, name, _dark(colour)))
         floor = ceiling
     panel.set_title(f"Time by stage, {unit} per lambda ({_span(total)} in all)")
@@ -197,6 +197,8 @@ def _curves(panel: Any, x: FloatArray, kinds: tuple[tuple[IntArray, str, str, An
         panel.plot(x, values, color=colour, linestyle=dashes, linewidth=1.4, marker=mark)
     if counts.max(initial=0) > WIDE * max(1, int(np.median(counts))):
         panel.set_yscale("symlog", linthresh=1.0)
+    else:
+        panel.locator_params(axis="y", integer=True)
     panel.set_ylim(bottom=0.0)
 
 
