@@ -1,8 +1,8 @@
 """Dense columns as they are stored: contiguous, and near enough to zero for products.
 
 A column that stands far from zero (a year, say) loses digits in every product, so its mean is
-taken off once, in float64, which costs a copy of the columns. Where every mean is at most
-`FAR` deviations, fewer than two digits are at stake and the columns stay as they are.
+taken off once, in float64, which costs a copy of the columns. Where no mean is more than `FAR`
+deviations, one or two digits are at stake and the columns stay as they are.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ def _stored(columns: FloatArray, dtype: str) -> FloatArray:
 def _any_far(columns: FloatArray, mean: FloatArray) -> bool:
     """Say whether the mean of a column that varies is more than `FAR` deviations from zero.
 
-    A few rows bound the deviations from below; the columns that they leave in doubt are looked
-    at whole.
+    A few rows tell of most columns that it is not; the columns that they leave in doubt are
+    looked at whole.
     """
     n = columns.shape[1]
     doubtful = np.arange(columns.shape[0])
