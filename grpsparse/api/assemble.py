@@ -190,9 +190,10 @@ def warn_unconverged(fits: list[PathFit], *, stacklevel: int) -> None:
         return
     worst = max(float(values.max()) for values in missed if values.size)
     total = sum(fit.lambda_.size for fit in fits)
+    found = f"worst certificate {worst:.2g}" if np.isfinite(worst) else "some without an optimum"
     warnings.warn(
-        f"{count} of {total} points did not reach tol={fits[0].settings.tol:g} (worst "
-        f"certificate {worst:.2g}); raise `tol` or `solver=BlockDescent(max_iter=...)`, or stop "
+        f"{count} of {total} points did not reach tol={fits[0].settings.tol:g} "
+        f"({found}); raise `tol` or `solver=BlockDescent(max_iter=...)`, or stop "
         "the path at a larger lambda (`lambda_min_ratio`).",
         ConvergenceWarning,
         stacklevel=stacklevel,

@@ -193,7 +193,7 @@ def open_door(
         frame = _matrix_door(first, data, options, resolved, given)
     response = encode_response(frame.response, family=options.family, name=frame.response_name)
     n, n_outputs = response.y.shape
-    weights = read_weights(frame.extra.get("weights"), n)
+    weights = read_weights(frame.extra.get("weights"), frame.rows)
     _check_response(response, weights, frame.response_name)
     if response.weights_factor is not None:
         weights = weights * response.weights_factor
@@ -209,7 +209,7 @@ def open_door(
         _penalty_factors(options.penalty_factor, frame.model),
         response,
         weights,
-        read_offset(frame.extra.get("offset"), n, n_outputs),
+        read_offset(frame.extra.get("offset"), frame.rows, n_outputs),
         offset,
         {role: frame.extra[role] for role in (extra or {}) if role in frame.extra},
         frame.rows,

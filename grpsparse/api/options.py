@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 
+from grpsparse.api.unknown import refuse_unknown
 from grpsparse.errors import BackendError, LambdaError, OptionError, PenaltyError
 from grpsparse.families import Family
 from grpsparse.groups import FloatArray
@@ -81,13 +82,7 @@ class Options:
         OptionError
             An unknown keyword.
         """
-        known = [each.name for each in fields(cls)]
-        for name in keywords:
-            if name not in known:
-                every = [*also, *known]
-                near = get_close_matches(name, every, n=1)
-                hint = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(every)}."
-                raise OptionError(f"a fit has no argument `{name}`; {hint}")
+        refuse_unknown(keywords, [*also, *(each.name for each in fields(cls))])
         return cls(**keywords)
 
 

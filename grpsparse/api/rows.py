@@ -31,8 +31,14 @@ def per_row(values: Any, *, name: str, rows: IntArray, n_given: int, index: Any)
     return array[rows]
 
 
-def read_weights(values: Any, n: int) -> FloatArray:
+def read_weights(values: Any, rows: IntArray) -> FloatArray:
     """Return the observation weights (n,), ones by default.
+
+    Parameters
+    ----------
+    values : array_like of shape (n,), optional
+    rows : ndarray of int, shape (n,)
+        Positions of the rows among those given, for messages.
 
     Raises
     ------
@@ -40,20 +46,29 @@ def read_weights(values: Any, n: int) -> FloatArray:
         Negative, missing, infinite, all zero, or not numbers.
     """
     if values is None:
-        return np.ones(n)
-    weights = _numbers(values, "weights")
+        return np.ones(rows.size)
+    weights = _numbers(values, "weights", rows)
     if weights.ndim != 1:
         raise WeightsError(f"`weights` has shape {weights.shape}; give one number per row.")
     if (weights < 0).any():
         where = int(np.flatnonzero(weights < 0)[0])
-        raise WeightsError(f"`weights` has {weights[where]:g} at row {where}; none is negative.")
+        raise WeightsError(
+            f"`weights` has {weights[where]:g} at row {rows[where]}; none is negative."
+        )
     if not weights.any():
         raise WeightsError("`weights` are all zero; at least one row must count.")
     return weights
 
 
-def read_offset(values: Any, n: int, n_outputs: int) -> FloatArray | None:
+def read_offset(values: Any, rows: IntArray, n_outputs: int) -> FloatArray | None:
     """Return the offset (n, K), or None.
+
+    Parameters
+    ----------
+    values : array_like of shape (n,) or (n, K), optional
+    rows : ndarray of int, shape (n,)
+        Positions of the rows among those given, for messages.
+    n_outputs : int
 
     Raises
     ------
@@ -62,7 +77,8 @@ def read_offset(values: Any, n: int, n_outputs: int) -> FloatArray | None:
     """
     if values is None:
         return None
-    offset = _numbers(values, "offset")
+    n = rows.size
+    offset = _numbers(values, "offset", rows)
     if offset.ndim == 1 and n_outputs == 1:
         offset = offset[:, None]
     if offset.shape != (n, n_outputs):
@@ -71,12 +87,14 @@ def read_offset(values: Any, n: int, n_outputs: int) -> FloatArray | None:
     return offset
 
 
-def _numbers(values: Any, name: str) -> FloatArray:
+def _numbers(values: Any, name: str, rows: IntArray) -> FloatArray:
     try:
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
         raise WeightsError(f"`{name}` holds something that is not a number.") from None
     if not np.isfinite(array).all():
         where = int(np.argwhere(~np.isfinite(array))[0][0])
-        raise WeightsError(f"`{name}` is missing or infinite at row {where}; give finite numbers.")
+        raise WeightsError(
+            f"`{name}` is missing or infinite at row {rows[where]}; give finite numbers."
+        )
     return array

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import ChainMap
 from collections.abc import Hashable, Mapping, Sequence
+from inspect import signature
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
@@ -16,6 +17,7 @@ from grpsparse.api.door import Opened, open_door
 from grpsparse.api.grid import make_grid
 from grpsparse.api.options import FitKeywords, Options, resolve
 from grpsparse.api.progress import progress_bar
+from grpsparse.api.unknown import names_unknown
 from grpsparse.errors import GrpsparseError, WeightsError
 from grpsparse.groups import FloatArray
 from grpsparse.path import Path, fit_path, fit_paths
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["fit", "fit_cv", "fit_replicates"]
 
 
+@names_unknown
 def fit(
     formula: Any,
     data: Any = None,
@@ -148,16 +151,16 @@ def fit(
     given = dict(locals())
     del given["formula"], given["data"]
     options = Options(**given)
-    opened = _open(formula, data, options, depth=2)
+    opened = _open(formula, data, options, depth=3)
     typed = {name: value for name, value in given.items() if value is not _DEFAULTS[name]}
     call = call_text("fit", formula, typed)
     result = path_fit(opened, _full_path(opened), opened.weights, call)
-    warn_unconverged([result], stacklevel=3)
+    warn_unconverged([result], stacklevel=4)
     return result
 
 
 COMPREHENSIONS = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
-_DEFAULTS: dict[str, Any] = dict(fit.__kwdefaults__ or {})
+_DEFAULTS = {name: each.default for name, each in signature(fit).parameters.items()}
 
 
 def fit_cv(
@@ -300,9 +303,7 @@ def fit_replicates(
     work = float(np.prod(opened.design.shape)) * total
     resolved = opened.resolved
     with progress_bar(options.progress, work=work, total=total, what="replicates") as tick:
-        paths = fit_paths(
-            problems, grid, solver=resolved.solver, tol=resolved.tol, on_point=tick
-        )
+        paths = fit_paths(problems, grid, solver=resolved.solver, tol=resolved.tol, on_point=tick)
     fits = [
         path_fit(opened, path, each, call)
         for path, each in zip(paths[1:] if chosen else paths, weights, strict=True)

@@ -118,7 +118,8 @@ def summary_text(summary: PathSummary) -> str:
     ]
     if summary.certificate is not None:
         kind = CERTIFICATES[summary.certificate_kind]
-        facts.append(f"{kind} {significant(summary.certificate, 2)}")
+        known = np.isfinite(summary.certificate)
+        facts.append(f"{kind} {significant(summary.certificate, 2)}" if known else f"no {kind}")
     lines = [phrases(summary.title), phrases(facts)]
     if not summary.stationary:
         state = "not a solution, and has no duality gap"
@@ -239,12 +240,18 @@ def cv_warnings(cv: CVFit) -> list[str]:
 
 def _certificate_lines(fit: PathFit) -> list[str]:
     kind = CERTIFICATES[fit.certificate_kind]
-    worst = significant(float(np.max(fit.certificate)), 2)
-    lines = [f"Largest {kind}: {worst} (asked for {fit.settings.tol:.0e})."]
+    finite = np.isfinite(fit.certificate)
+    lines = []
+    if finite.any():
+        worst = significant(float(np.max(fit.certificate[finite])), 2)
+        lines.append(f"Largest {kind}: {worst} (asked for {fit.settings.tol:.0e}).")
     missed = int(np.sum(~fit.converged))
+    points = _count(fit.lambda_.size, "point")
     if missed:
-        points = _count(fit.lambda_.size, "point")
         lines.append(f"Warning: {missed} of {points} did not converge.")
+    if not finite.all():
+        without = f"{int(np.sum(~finite))} of {points}"
+        lines.append(f"Warning: {without} without a finite {kind}: there may be no optimum.")
     return lines
 
 

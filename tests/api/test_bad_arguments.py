@@ -299,8 +299,10 @@ def test_formula_and_data_the_wrong_way_round(table: pd.DataFrame) -> None:
 
 
 def test_unknown_arguments(table: pd.DataFrame) -> None:
-    with pytest.raises(TypeError, match="lambda_ratio"):
+    with pytest.raises(errors.OptionError, match="did you mean `lambda_min_ratio`"):
         gs.fit("y ~ x", table, lambda_ratio=0.1)
+    with pytest.raises(errors.OptionError, match="no argument `xyz`; there are formula, data, fam"):
+        gs.fit("y ~ x", table, xyz=0.1)
     with pytest.raises(errors.OptionError, match="did you mean `n_folds`"):
         gs.fit_cv("y ~ x", table, nfolds=3)
     with pytest.raises(errors.OptionError, match="did you mean `weights`"):
@@ -355,3 +357,17 @@ def test_replicates_that_cannot_be_fitted_are_named(table: pd.DataFrame) -> None
     without = (table["f"] != "c").to_numpy(float)
     with pytest.raises(errors.ResponseError, match="replicate 1"):
         gs.fit_replicates("f ~ x", table, np.stack([np.ones(60), without]), n_lambda=3)
+
+
+@pytest.mark.parametrize(
+    ("role", "bad", "message"),
+    [("weights", -1.0, "-1 at row 7"), ("offset", NAN, "missing or infinite at row 7")],
+)
+def test_rows_are_counted_as_given(
+    table: pd.DataFrame, role: str, bad: float, message: str
+) -> None:
+    values = np.ones(len(table))
+    values[7] = bad
+    holed = table.assign(x=table["x"].where(np.arange(len(table)) != 2))
+    with pytest.raises(errors.WeightsError, match=message):
+        gs.fit("y ~ x", holed, **{role: values})

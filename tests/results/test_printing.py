@@ -283,3 +283,18 @@ def test_numbers():
     assert fixed([0.0, float("nan")]) == ["0.0000", "-"]
     assert fixed([1e12]) == ["1.000e+12"]
     assert fixed([999.5]) == ["999.5000"]
+
+
+def test_a_certificate_that_is_not_finite_is_said_in_words(make_path):
+    path = make_path()
+    path = replace(
+        path,
+        certificate=np.array([0.0, 1e-9, 3e-8, np.inf]),
+        converged=np.array([True, True, True, False]),
+    )
+    shown = str(path)
+    assert "Largest duality gap: 3.0e-08 (asked for 1e-07)." in shown
+    assert "1 of 4 points did not converge." in shown
+    assert "1 of 4 points without a finite duality gap: there may be no optimum." in shown
+    assert "no duality gap" in str(path.summary(0.1))
+    assert "inf" not in shown.replace("finite", "")
