@@ -141,18 +141,18 @@ def collect(
 ) -> Path:
     """Return the path of some points."""
     n_outputs = problem.n_outputs
-    theta = np.zeros((len(points), working.size, n_outputs))
+    own = np.zeros((working.size, len(points), n_outputs))
     for number, point in enumerate(points):
-        size = point.state.theta.shape[0]
-        theta[number, :size] = working.standard(point.state.theta)
-    used = np.flatnonzero(theta.any(axis=(0, 2)))
+        own[: point.state.theta.shape[0], number] = point.state.theta
+    theta = working.standard(own.reshape(working.size, -1)).reshape(own.shape)
+    used = np.flatnonzero(theta.any(axis=(1, 2)))
     used = used[np.argsort(working.coordinates[used])]
     works = [point.work for point in points]
     return Path(
         problem,
         np.array([point.lambda_ for point in points]),
         working.coordinates[used],
-        theta[:, used],
+        theta[used].transpose(1, 0, 2),
         np.stack([point.state.intercept for point in points]),
         np.array([point.state.loss for point in points]),
         np.array([point.certificate for point in points]),

@@ -118,10 +118,13 @@ class Track:
         problem, look, solution = self.problem, self._look, self._solution
         assert look is not None and solution is not None
         checked = self._checked(look.needed)
-        certificate = certify(problem, self.state, self._lambda, look.dual, checked)
+        paid = self.working.blocks.value(
+            problem.penalty, self.working.grown(self.state.theta), self._lambda
+        )
+        value = certify(problem, self.state, self._lambda, look.dual, checked, penalty=paid)
         self._round += 1
         self._work.seconds_certify += perf_counter() - clock
-        if certificate.value > self.tol and self._again(certificate.value, checked):
+        if value > self.tol and self._again(value, checked):
             self._look = None
             return
         self._work.working_set = int(self._kept.sum())
@@ -130,9 +133,9 @@ class Track:
             Point(
                 self._lambda,
                 self.state,
-                certificate.penalty,
-                certificate.value,
-                bool(certificate.value <= self.tol),
+                paid,
+                value,
+                bool(value <= self.tol),
                 int(active.sum()),
                 self._work,
             )
@@ -165,11 +168,12 @@ class Track:
         """Return blocks, correlations and coefficients of the groups that were evaluated."""
         problem, working = self.problem, self.working
         rows = problem.blocks.rows(needed)
-        theta = np.zeros((problem.coordinates.size, problem.n_outputs))
-        theta[working.coordinates] = working.grown(working.standard(self.state.theta))
-        return Checked(
-            needed, problem.blocks.part(needed), self.screen.correlation[rows], theta[rows]
-        )
+        theta = None
+        if not problem.penalty.convex:
+            whole = np.zeros((problem.coordinates.size, problem.n_outputs))
+            whole[working.coordinates] = working.standard(working.grown(self.state.theta))
+            theta = whole[rows]
+        return Checked(needed, problem.blocks.part(needed), self.screen.correlation[rows], theta)
 
     def _exact_gradient(self) -> FloatArray:
         """Return the gradient in the working set's basis, of the residual as it is."""

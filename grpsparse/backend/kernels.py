@@ -22,7 +22,17 @@ import numpy as np
 from numba import njit
 
 from grpsparse.backend.prox import radial_prox
-from grpsparse.backend.rows import block_change, block_gradient, subtract, weighted_change
+from grpsparse.backend.rows import (
+    SPARSE,
+    block_change,
+    block_gradient,
+    lazy_change,
+    lazy_flush,
+    lazy_gradient,
+    lazy_subtract,
+    subtract,
+    weighted_change,
+)
 
 __all__ = ["descend"]
 
@@ -32,6 +42,7 @@ _INNER: Any = {
     "error_model": "numpy",
     "no_cpython_wrapper": True,
     "no_cfunc_wrapper": True,
+    "_nrt": False,
 }
 ROOT_ACCURACY = 1e-9  # of the one-dimensional equation for a block's norm
 MOST_ROOT_STEPS = 50
@@ -39,13 +50,14 @@ MOST_RAISES = 60  # of a block's metric in one visit
 
 
 @njit(**_INNER)
-def _block_norm(target: Any, scale: Any, metric: float, level: float, penalty: Any) -> float:
+def _block_norm(
+    target: Any, m: int, width: int, scale: Any, first: int, metric: float, level: float, penalty: Any
+) -> float:
     """Return the norm r of the minimiser: sum u_j^2 / ((s D_j + b l) r + a l)^2 = 1, or 0."""
     a, b = penalty[1], penalty[2]
-    m, width = target.shape
     total = largest = 0.0
     for j in range(m):
-        largest = max(largest, scale[j])
+        largest = max(largest, scale[first + j])
         for k in range(width):
             total += target[j, k] * target[j, k]
     if total <= (a * level) ** 2:
@@ -54,12 +66,14 @@ def _block_norm(target: Any, scale: Any, metric: float, level: float, penalty: A
     for _ in range(MOST_ROOT_STEPS):
         square = slope = 0.0
         for j in range(m):
-            bend = metric * scale[j] + b * level
+            bend = metric * scale[first + j] + b * level
             inverse = 1.0 / (bend * norm + a * level)
+            part = 0.0
             for k in range(width):
-                part = target[j, k] * inverse
-                square += part * part
-                slope += part * part * bend * inverse
+                part += target[j, k] * target[j, k]
+            part *= inverse * inverse
+            square += part
+            slope += part * bend * inverse
         # 1 / root is concave in r, so that Newton's method from the left never passes it
         change = square * (math.sqrt(square) - 1.0) / slope
         norm += change
@@ -70,72 +84,68 @@ def _block_norm(target: Any, scale: Any, metric: float, level: float, penalty: A
 
 @njit(**_INNER)
 def _turned_step(
-    old: Any, gradient: Any, scale: Any, metric: float, penalty: Any, level: float, step: Any
+    spans: Any, block: int, plan: Any, theta: Any, gradient: Any, penalty: Any, step: Any
 ) -> float:
     """Fill `step` where every row has its own curvature; return its squared length in D."""
-    a, b = penalty[1], penalty[2]
-    m, width = gradient.shape
+    levels, scale, metrics = plan
+    first, low = spans[block, 0], spans[block, 2]
+    m, width = spans[block, 1] - first, spans[block, 3] - low
+    metric, level = metrics[block], levels[block, 0]
     for j in range(m):
         for k in range(width):
-            step[j, k] = gradient[j, k] + metric * scale[j] * old[j, k]
+            old = theta[first + j, low + k]
+            step[j, k] = gradient[j, k] + metric * scale[first + j] * old
     norm = 1.0
     if level > 0.0:
-        norm = _block_norm(step, scale, metric, level, penalty)
+        norm = _block_norm(step, m, width, scale, first, metric, level, penalty)
     length = 0.0
     for j in range(m):
         factor = 0.0
         if norm > 0.0:
-            factor = 1.0 / (metric * scale[j] + level * (b + a / norm))
+            bend = metric * scale[first + j]
+            factor = 1.0 / (bend + level * (penalty[2] + penalty[1] / norm))
         for k in range(width):
-            step[j, k] = step[j, k] * factor - old[j, k]
-            length += scale[j] * step[j, k] * step[j, k]
+            step[j, k] = step[j, k] * factor - theta[first + j, low + k]
+            length += scale[first + j] * step[j, k] * step[j, k]
     return length
 
 
 @njit(**_INNER)
 def _plain_step(
-    old: Any, gradient: Any, metric: float, penalty: Any, levels: Any, step: Any
+    spans: Any, block: int, plan: Any, theta: Any, gradient: Any, penalty: Any, step: Any
 ) -> float:
-    """Fill `step` where one scalar is the metric; return its squared length."""
-    code, a, b = penalty[0], penalty[1], penalty[2]
-    m, width = gradient.shape
-    inverse = 1.0 / metric
-    cut = levels[1] * inverse
+    """Fill `step` where one scalar is the metric; return its squared length in D."""
+    levels, scale, metrics = plan
+    first, low = spans[block, 0], spans[block, 2]
+    m, width = spans[block, 1] - first, spans[block, 3] - low
+    inverse = 1.0 / (metrics[block] * scale[first])
+    level, cut = levels[block, 0], levels[block, 1] * inverse
     square = 0.0
     for j in range(m):
         for k in range(width):
-            target = old[j, k] + gradient[j, k] * inverse
+            target = theta[first + j, low + k] + gradient[j, k] * inverse
             if cut > 0.0:
                 target = math.copysign(max(abs(target) - cut, 0.0), target)
             step[j, k] = target
             square += target * target
     ratio = 1.0
-    if levels[0] > 0.0:
+    if level > 0.0:
         norm = math.sqrt(square)
-        ratio = radial_prox(code, a, b, norm, inverse, levels[0]) / norm if norm > 0.0 else 0.0
+        ratio = 0.0
+        if norm > 0.0:
+            ratio = radial_prox(penalty[0], penalty[1], penalty[2], norm, inverse, level) / norm
     length = 0.0
     for j in range(m):
         for k in range(width):
-            step[j, k] = step[j, k] * ratio - old[j, k]
+            step[j, k] = step[j, k] * ratio - theta[first + j, low + k]
             length += step[j, k] * step[j, k]
-    return length
+    return length * scale[first]
 
 
 @njit(**_INNER)
-def _propose(
-    old: Any, gradient: Any, scale: Any, metric: float, penalty: Any, levels: Any, step: Any
-) -> float:
-    """Fill `step` with the prox step of one block; return its squared length in D."""
-    if penalty[3] and old.shape[0] > 1:
-        return _turned_step(old, gradient, scale, metric, penalty, levels[0], step)
-    length = _plain_step(old, gradient, metric * scale[0], penalty, levels, step)
-    return length * scale[0]
-
-
-@njit(**_INNER)
-def _gram_change(gram: Any, span: Any, n_rows: int, step: Any) -> float:
+def _gram_change(gram: Any, spans: Any, block: int, n_rows: int, step: Any) -> float:
     """Return step' G step of one block; variables are rows, class after class."""
-    first, last, low, high = span[0], span[1], span[2], span[3]
+    first, last, low, high = spans[block, 0], spans[block, 1], spans[block, 2], spans[block, 3]
     total = 0.0
     for k in range(low, high):
         for j in range(first, last):
@@ -148,65 +158,127 @@ def _gram_change(gram: Any, span: Any, n_rows: int, step: Any) -> float:
 
 
 @njit(**_INNER)
-def _gram_subtract(gram: Any, span: Any, step: Any, gradient: Any) -> None:
+def _gram_subtract(gram: Any, spans: Any, block: int, step: Any, gradient: Any) -> None:
     """gradient (K, m) -= G step."""
-    first, last, low, high = span[0], span[1], span[2], span[3]
+    first, last, low, high = spans[block, 0], spans[block, 1], spans[block, 2], spans[block, 3]
     n_classes, n_rows = gradient.shape
     for k in range(low, high):
         for j in range(first, last):
             amount = step[j - first, k - low]
             if amount != 0.0:
-                row = gram[k * n_rows + j]
+                row = k * n_rows + j
                 for other in range(n_classes):
-                    part = gradient[other]
                     for i in range(n_rows):
-                        part[i] -= amount * row[other * n_rows + i]
+                        gradient[other, i] -= amount * gram[row, other * n_rows + i]
 
 
 @njit(**_INNER)
-def _visit(
-    sources: Any, gram: Any, block: int, plan: Any, penalty: Any, state: Any, model: Any, work: Any
+def _residual_visit(
+    sources: Any,
+    sparse: Any,
+    factors: Any,
+    spans: Any,
+    block: int,
+    plan: Any,
+    penalty: Any,
+    state: Any,
+    chances: Any,
+    curvature: Any,
+    work: Any,
 ) -> float:
-    """Visit one block; return by how much model plus penalty fell, at least."""
-    spans, levels, scale, metric = plan
+    """Visit one block in residual form; return by how much model plus penalty fell."""
+    rows, frames = sources
     theta, base, residual, moved = state
-    gradient, step, change, mean, sums = work
-    span = spans[block]
-    first, last, low, high = span[0], span[1], span[2], span[3]
-    g = gradient[: last - first, : high - low]
-    d = step[: last - first, : high - low]
-    old = theta[first:last, low:high]
-    if gram is None:
-        block_gradient(sources, span, residual, sums, g)
-        for j in range(last - first):
-            for k in range(high - low):
-                g[j, k] += base[low + k, first + j]
-    else:
-        for j in range(last - first):
-            for k in range(high - low):
-                g[j, k] = base[low + k, first + j]
-    own = scale[first:last]
-    slack = penalty[4]
-    observed = length = 0.0
-    for _ in range(MOST_RAISES):
-        length = _propose(old, g, own, metric[block], penalty, levels[block], d)
-        if length == 0.0:
-            return 0.0
-        if gram is None:
-            block_change(sources, span, d, sums, change)
-            observed = weighted_change(change, low, high, model, mean)
-        else:
-            observed = _gram_change(gram, span, theta.shape[0], d)
-        if observed <= slack * metric[block] * length:
-            break
-        metric[block] = 1.05 * observed / length
-    if gram is None:
-        subtract(change, low, high, model, mean, residual, moved)
-    else:
-        _gram_subtract(gram, span, d, base)
+    gradient, step, change, mean, sums, lazy, touched = work
+    first, last, low, high = spans[block, 0], spans[block, 1], spans[block, 2], spans[block, 3]
+    put_off = False
+    if sparse is not None:
+        if chances is None:
+            put_off = spans[block, 4] == SPARSE
+            if put_off:
+                lazy_gradient(
+                    sparse, frames, spans, block, residual, curvature, lazy, gradient
+                )
+            else:
+                lazy_flush(lazy, curvature, residual, moved)
+    if not put_off:
+        block_gradient(
+            rows, factors, sparse, frames, spans, block, residual, sums, gradient
+        )
     for j in range(last - first):
         for k in range(high - low):
-            old[j, k] += d[j, k]
+            gradient[j, k] += base[low + k, first + j]
+    metric = plan[2]
+    observed = length = 0.0
+    for _ in range(MOST_RAISES):
+        length = _propose(spans, block, plan, theta, gradient, penalty, step)
+        if length == 0.0:
+            return 0.0
+        if sparse is not None:
+            if chances is None:
+                if put_off:
+                    observed = lazy_change(
+                        sparse, frames, spans, block, step, curvature, lazy, touched
+                    )
+        if not put_off:
+            block_change(rows, factors, sparse, frames, spans, block, step, sums, change)
+            observed = weighted_change(change, low, high, chances, curvature, mean)
+        if observed <= penalty[4] * metric[block] * length:
+            break
+        metric[block] = 1.05 * observed / length
+    if put_off:
+        if sparse is not None:
+            lazy_subtract(touched, curvature, lazy, residual, moved)
+    else:
+        subtract(change, low, high, chances, curvature, mean, residual, moved)
+    return _accept(spans, block, plan, theta, step, observed, length)
+
+
+@njit(**_INNER)
+def _gram_visit(
+    gram: Any, spans: Any, block: int, plan: Any, penalty: Any, state: Any, work: Any
+) -> float:
+    """Visit one block on a Gram matrix; return by how much model plus penalty fell."""
+    theta, base = state[0], state[1]
+    gradient, step = work[0], work[1]
+    first, last, low, high = spans[block, 0], spans[block, 1], spans[block, 2], spans[block, 3]
+    for j in range(last - first):
+        for k in range(high - low):
+            gradient[j, k] = base[low + k, first + j]
+    metric = plan[2]
+    observed = length = 0.0
+    for _ in range(MOST_RAISES):
+        length = _propose(spans, block, plan, theta, gradient, penalty, step)
+        if length == 0.0:
+            return 0.0
+        observed = _gram_change(gram, spans, block, theta.shape[0], step)
+        if observed <= penalty[4] * metric[block] * length:
+            break
+        metric[block] = 1.05 * observed / length
+    _gram_subtract(gram, spans, block, step, base)
+    return _accept(spans, block, plan, theta, step, observed, length)
+
+
+@njit(**_INNER)
+def _propose(
+    spans: Any, block: int, plan: Any, theta: Any, gradient: Any, penalty: Any, step: Any
+) -> float:
+    """Fill `step` with the prox step of a block; return its squared length in D."""
+    if penalty[3] and spans[block, 1] - spans[block, 0] > 1:
+        return _turned_step(spans, block, plan, theta, gradient, penalty, step)
+    return _plain_step(spans, block, plan, theta, gradient, penalty, step)
+
+
+@njit(**_INNER)
+def _accept(
+    spans: Any, block: int, plan: Any, theta: Any, step: Any, observed: float, length: float
+) -> float:
+    """Move a block, bring its metric nearer to the curvature seen, and return the gain."""
+    metric = plan[2]
+    first, last, low, high = spans[block, 0], spans[block, 1], spans[block, 2], spans[block, 3]
+    for j in range(last - first):
+        for k in range(high - low):
+            theta[first + j, low + k] += step[j, k]
     gain: float = metric[block] * length - 0.5 * observed
     metric[block] = max(0.8 * metric[block], observed / length)
     return gain
@@ -223,9 +295,20 @@ def _mark_active(spans: Any, theta: Any, active: Any) -> None:
                     active[block] = True
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def descend(
-    sources: Any, gram: Any, plan: Any, penalty: Any, state: Any, model: Any, limits: Any
+    sources: Any,
+    factors: Any,
+    sparse: Any,
+    gram: Any,
+    plan: Any,
+    penalty: Any,
+    state: Any,
+    chances: Any,
+    curvature: Any,
+    work: Any,
+    chosen: Any,
+    limits: Any,
 ) -> tuple[int, float, int]:
     """Minimise quadratic model + penalty over the blocks, in place.
 
@@ -233,23 +316,30 @@ def descend(
 
     Parameters
     ----------
-    sources : tuple or None
-        Columns of the blocks (:mod:`grpsparse.backend.rows`); None with a Gram matrix.
+    sources : tuple of rows, frames, or None
+        See :mod:`grpsparse.backend.rows`; None with a Gram matrix.
+    factors, sparse : tuple or None
+        Storages other than dense rows, where there are any.
     gram : ndarray of shape (K m, K m) or None
-        Z'WHZ of the rows, class after class; None in residual form.
+        Z'WHZ of the coordinates, class after class; None in residual form.
     plan : tuple of spans, levels, scale, metric
-        Spans, int64 (B, 8): first and last row, first and last class, storage, place in it,
-        number of cells, start of the turn. Levels (B, 2): lambda * weight of the norm and of
-        the elementwise part; 0, 0: unpenalised. Scale (m,): D. Metric (B,): s, updated.
+        Spans, int64 (B, 8). Levels (B, 2): lambda * weight of the norm and of the elementwise
+        part; 0, 0: unpenalised. Scale (m,): D. Metric (B,): s, updated.
     penalty : tuple of int, float, float, bool, float
-        Code, its two parameters, whether rows of a block differ in D (linear penalties only),
-        and by how much the observed curvature may exceed the metric.
-    state : tuple of ndarrays theta (m, K), base (K, m), residual, moved (K, n)
+        Code, its two parameters, whether coordinates of a block differ in D (linear penalties
+        only), and by how much the observed curvature may exceed the metric.
+    state : tuple of theta (m, K), base (K, m), residual (K, n), moved (K, n)
         Coefficients, updated; gradient in double precision, updated with a Gram matrix; W (y -
-        mu) - W H E as far as `base` does not hold it; E, the change of the linear predictor
-        (empty: not wanted).
-    model : tuple of two ndarrays (K, n)
-        Probabilities where softmax, else empty; curvature (or probabilities) times weights.
+        mu) - W H E as far as `base` does not hold it; E, the change of the linear predictor.
+        The last two are None with a Gram matrix.
+    chances : ndarray of shape (K, n) or None
+        Probabilities of the softmax.
+    curvature : ndarray of shape (K, n) or None
+        Curvature, or probabilities, times weights.
+    work : tuple of ndarrays
+        From :func:`grpsparse.backend.scratch.scratch`.
+    chosen : ndarray of bool, shape (B,)
+        All True.
     limits : tuple of int, float, float
         Largest number of sweeps; a sweep gaining less than the second number, or than the
         third times the first sweep, is the last.
@@ -262,35 +352,39 @@ def descend(
     visits : int
         Blocks visited.
     """
-    spans = plan[0]
-    theta, _, residual, _ = state
-    n_blocks, n_classes = spans.shape[0], theta.shape[1]
-    tallest = cells = 1
-    for block in range(n_blocks):
-        tallest = max(tallest, spans[block, 1] - spans[block, 0])
-        cells = max(cells, spans[block, 6])
-    n = residual.shape[1]
-    work = (
-        np.empty((tallest, n_classes)),
-        np.empty((tallest, n_classes)),
-        np.empty((n_classes, n), dtype=np.float32),
-        np.empty(n if model[0].shape[0] else 0, dtype=np.float32),
-        np.empty(cells + 1),
-    )
-    chosen = np.ones(n_blocks, dtype=np.bool_)
+    spans, parts = plan[0], plan[1:]
     max_sweeps, tolerance, share = limits
     opening = 0.0
     sweeps = visits = 0
     while sweeps < max_sweeps:
         gain = 0.0
-        for block in range(n_blocks):
-            if chosen[block]:
-                gain += _visit(sources, gram, block, plan, penalty, state, model, work)
-                visits += 1
+        for block in range(spans.shape[0]):
+            if not chosen[block]:
+                continue
+            visits += 1
+            if gram is None:
+                gain += _residual_visit(
+                    sources,
+                    sparse,
+                    factors,
+                    spans,
+                    block,
+                    parts,
+                    penalty,
+                    state,
+                    chances,
+                    curvature,
+                    work,
+                )
+            else:
+                gain += _gram_visit(gram, spans, block, parts, penalty, state, work)
         sweeps += 1
         if sweeps == 1:
             opening = gain
         if gain <= tolerance or (sweeps > 1 and gain <= share * opening):
             break
-        _mark_active(spans, theta, chosen)
+        _mark_active(spans, state[0], chosen)
+    if sparse is not None:
+        if chances is None:
+            lazy_flush(work[5], curvature, state[2], state[3])
     return sweeps, opening, visits

@@ -5,7 +5,12 @@ or sparse columns; cells and sparse columns are centred without being expanded. 
 rows are (K, n) and single precision. Loops over rows touch at most five arrays and keep their
 sums in local scalars: with more, the compiler leaves them scalar.
 
-`sources` is the tuple that :class:`grpsparse.solvers.working_set.Sources` packs.
+:class:`grpsparse.solvers.sources.Sources` packs the storages: `rows` (m, n), dense; `factors`,
+codes (d, n), values (v, n) and value row (d,); `sparse`, pointers, rows and data of columns;
+`frames`, for every coordinate its scale, centre, and cell or column, with the bases of
+interactions. What a working set lacks is None, and its code is not compiled. A row of `spans`
+is first and last coordinate, first and last class, storage, place in it, number of cells, and
+start of the basis (-1: none).
 """
 
 from __future__ import annotations
@@ -18,8 +23,13 @@ from numba import njit
 __all__ = [
     "DENSE",
     "FACTOR",
+    "SPARSE",
     "block_change",
     "block_gradient",
+    "lazy_change",
+    "lazy_flush",
+    "lazy_gradient",
+    "lazy_subtract",
     "subtract",
     "weighted_change",
 ]
@@ -32,282 +42,403 @@ _INNER: Any = {
     "error_model": "numpy",
     "no_cpython_wrapper": True,
     "no_cfunc_wrapper": True,
+    "_nrt": False,
 }
 
 
 @njit(**_INNER, fastmath=_FAST)
-def _dots(rows: Any, place: int, m: int, low: int, high: int, residual: Any, out: Any) -> None:
-    """out[j, k] = rows[place + j] . residual[low + k], by tiles of 2 x 4, 4 x 1 and 1 x 1."""
-    n = rows.shape[1]
-    zero = np.float32(0.0)
-    k = low
-    while high - k >= 4:
-        j = 0
-        while m - j >= 2:
-            x0, x1 = rows[place + j], rows[place + j + 1]
-            u0, u1, u2, u3 = residual[k], residual[k + 1], residual[k + 2], residual[k + 3]
-            a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = zero
-            for i in range(n):
-                a0 += x0[i] * u0[i]
-                a1 += x0[i] * u1[i]
-                a2 += x0[i] * u2[i]
-                a3 += x0[i] * u3[i]
-                b0 += x1[i] * u0[i]
-                b1 += x1[i] * u1[i]
-                b2 += x1[i] * u2[i]
-                b3 += x1[i] * u3[i]
-            c = k - low
-            out[j, c], out[j, c + 1], out[j, c + 2], out[j, c + 3] = a0, a1, a2, a3
-            out[j + 1, c], out[j + 1, c + 1], out[j + 1, c + 2], out[j + 1, c + 3] = b0, b1, b2, b3
-            j += 2
-        if j < m:
-            for c in range(k, k + 4):
-                out[j, c - low] = _dot(rows, place + j, residual, c)
-        k += 4
-    while k < high:
-        j = 0
-        while m - j >= 4:
-            x0, x1 = rows[place + j], rows[place + j + 1]
-            x2, x3 = rows[place + j + 2], rows[place + j + 3]
-            u0 = residual[k]
-            a0 = a1 = a2 = a3 = zero
-            for i in range(n):
-                a0 += x0[i] * u0[i]
-                a1 += x1[i] * u0[i]
-                a2 += x2[i] * u0[i]
-                a3 += x3[i] * u0[i]
-            c = k - low
-            out[j, c], out[j + 1, c], out[j + 2, c], out[j + 3, c] = a0, a1, a2, a3
-            j += 4
-        while j < m:
-            out[j, k - low] = _dot(rows, place + j, residual, k)
-            j += 1
-        k += 1
+def _two_by_four(rows: Any, place: int, residual: Any, k: int, out: Any, j: int, c: int) -> None:
+    a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = np.float32(0.0)
+    for i in range(rows.shape[1]):
+        a0 += rows[place, i] * residual[k, i]
+        a1 += rows[place, i] * residual[k + 1, i]
+        a2 += rows[place, i] * residual[k + 2, i]
+        a3 += rows[place, i] * residual[k + 3, i]
+        b0 += rows[place + 1, i] * residual[k, i]
+        b1 += rows[place + 1, i] * residual[k + 1, i]
+        b2 += rows[place + 1, i] * residual[k + 2, i]
+        b3 += rows[place + 1, i] * residual[k + 3, i]
+    out[j, c], out[j, c + 1], out[j, c + 2], out[j, c + 3] = a0, a1, a2, a3
+    out[j + 1, c], out[j + 1, c + 1], out[j + 1, c + 2], out[j + 1, c + 3] = b0, b1, b2, b3
 
 
 @njit(**_INNER, fastmath=_FAST)
-def _dot(rows: Any, j: int, residual: Any, k: int) -> float:
+def _four_by_one(rows: Any, place: int, residual: Any, k: int, out: Any, j: int, c: int) -> None:
+    a0 = a1 = a2 = a3 = np.float32(0.0)
+    for i in range(rows.shape[1]):
+        a0 += rows[place, i] * residual[k, i]
+        a1 += rows[place + 1, i] * residual[k, i]
+        a2 += rows[place + 2, i] * residual[k, i]
+        a3 += rows[place + 3, i] * residual[k, i]
+    out[j, c], out[j + 1, c], out[j + 2, c], out[j + 3, c] = a0, a1, a2, a3
+
+
+@njit(**_INNER, fastmath=_FAST)
+def _one_by_one(rows: Any, place: int, residual: Any, k: int) -> float:
     total = np.float32(0.0)
     for i in range(rows.shape[1]):
-        total += rows[j, i] * residual[k, i]
+        total += rows[place, i] * residual[k, i]
     return total
 
 
+@njit(**_INNER)
+def _dots(rows: Any, place: int, m: int, low: int, high: int, residual: Any, out: Any) -> None:
+    """out[j, k] = rows[place + j] . residual[low + k], by tiles of 2 x 4, 4 x 1 and 1 x 1."""
+    k = low
+    while k < high:
+        wide = high - k >= 4
+        j = 0
+        while j < m:
+            if wide and m - j >= 2:
+                _two_by_four(rows, place + j, residual, k, out, j, k - low)
+                j += 2
+            elif not wide and m - j >= 4:
+                _four_by_one(rows, place + j, residual, k, out, j, k - low)
+                j += 4
+            else:
+                for c in range(k, k + 4 if wide else k + 1):
+                    out[j, c - low] = _one_by_one(rows, place + j, residual, c)
+                j += 1
+        k += 4 if wide else 1
+
+
 @njit(**_INNER, fastmath=_FAST)
-def _combine(rows: Any, place: int, step: Any, change: Any) -> None:
+def _combine(rows: Any, place: int, m: int, width: int, step: Any, change: Any) -> None:
     """change[k] = sum_j step[j, k] rows[place + j], four rows at a time."""
-    m, width = step.shape
     n = rows.shape[1]
     for k in range(width):
-        out = change[k]
-        j = m % 4
-        if j == 0:
-            for i in range(n):
-                out[i] = np.float32(0.0)
-        else:
-            d0 = np.float32(step[0, k])
-            for i in range(n):
-                out[i] = d0 * rows[place, i]
-            for extra in range(1, j):
-                d0 = np.float32(step[extra, k])
-                for i in range(n):
-                    out[i] += d0 * rows[place + extra, i]
-        while j < m:
-            x0, x1 = rows[place + j], rows[place + j + 1]
-            x2, x3 = rows[place + j + 2], rows[place + j + 3]
+        d0 = np.float32(step[0, k])
+        for i in range(n):
+            change[k, i] = d0 * rows[place, i]
+        j = 1
+        while j + 4 <= m:
             d0, d1 = np.float32(step[j, k]), np.float32(step[j + 1, k])
             d2, d3 = np.float32(step[j + 2, k]), np.float32(step[j + 3, k])
             for i in range(n):
-                out[i] += (d0 * x0[i] + d1 * x1[i]) + (d2 * x2[i] + d3 * x3[i])
+                change[k, i] += (d0 * rows[place + j, i] + d1 * rows[place + j + 1, i]) + (
+                    d2 * rows[place + j + 2, i] + d3 * rows[place + j + 3, i]
+                )
             j += 4
+        while j < m:
+            d0 = np.float32(step[j, k])
+            for i in range(n):
+                change[k, i] += d0 * rows[place + j, i]
+            j += 1
 
 
 @njit(**_INNER)
-def _cell_sums(codes: Any, values: Any, residual: Any, sums: Any) -> float:
+def _cell_sums(factors: Any, place: int, residual: Any, k: int, sums: Any, cells: int) -> float:
     """sums[l] = sum of value * residual over the rows of level l; return the plain total."""
+    codes, values, value_row = factors
+    value = value_row[place]
     total = 0.0
-    for level in range(sums.shape[0]):
+    for level in range(cells + 1):
         sums[level] = 0.0
-    if values.shape[0]:
-        for i in range(codes.shape[0]):
-            sums[codes[i]] += values[i] * residual[i]
-            total += residual[i]
-    else:
-        for i in range(codes.shape[0]):
-            sums[codes[i]] += residual[i]
-        for level in range(sums.shape[0]):
-            total += sums[level]
+    if value >= 0:
+        for i in range(codes.shape[1]):
+            sums[codes[place, i]] += values[value, i] * residual[k, i]
+            total += residual[k, i]
+        return total
+    for i in range(codes.shape[1]):
+        sums[codes[place, i]] += residual[k, i]
+    for level in range(cells + 1):
+        total += sums[level]
     return total
-
-
-@njit(**_INNER)
-def _cells(sources: Any, place: int) -> Any:
-    """Return codes and values of a factor's rows; no values means ones."""
-    factors = sources[1]
-    value = factors[2][place]
-    values = factors[1][value] if value >= 0 else factors[1][0, :0]
-    return factors[0][place], values
 
 
 @njit(**_INNER)
 def _factor_gradient(
-    sources: Any, span: Any, residual: Any, sums: Any, out: Any
+    factors: Any, frames: Any, spans: Any, block: int, residual: Any, sums: Any, out: Any
 ) -> None:
-    first, last, low, high = span[0], span[1], span[2], span[3]
-    codes, values = _cells(sources, span[5])
-    scale, centre, column, turns = sources[3]
-    m, cells, turn = last - first, span[6], span[7]
-    level_sums = sums[: cells + 1]
-    for k in range(low, high):
-        total = _cell_sums(codes, values, residual[k], level_sums)
+    scale, centre, column, turns = frames
+    first, last = spans[block, 0], spans[block, 1]
+    m, cells, turn = last - first, spans[block, 6], spans[block, 7]
+    for k in range(spans[block, 2], spans[block, 3]):
+        total = _cell_sums(factors, spans[block, 5], residual, k, sums, cells)
         for j in range(m):
+            product = 0.0
             if turn < 0:
-                product = scale[first + j] * level_sums[column[first + j]]
+                product = scale[first + j] * sums[column[first + j]]
             else:
-                product = 0.0
                 for cell in range(cells):
-                    product += turns[turn + cell * m + j] * level_sums[cell]
-            out[j, k - low] = product - centre[first + j] * total
+                    product += turns[turn + cell * m + j] * sums[cell]
+            out[j, k - spans[block, 2]] = product - centre[first + j] * total
 
 
 @njit(**_INNER)
-def _factor_change(sources: Any, span: Any, step: Any, sums: Any, change: Any) -> None:
-    first, last = span[0], span[1]
-    codes, values = _cells(sources, span[5])
-    scale, centre, column, turns = sources[3]
-    m, cells, turn = last - first, span[6], span[7]
-    for k in range(step.shape[1]):
-        level = sums[: cells + 1]
+def _factor_change(
+    factors: Any, frames: Any, spans: Any, block: int, step: Any, sums: Any, change: Any
+) -> None:
+    codes, values, value_row = factors
+    scale, centre, column, turns = frames
+    first, last, place = spans[block, 0], spans[block, 1], spans[block, 5]
+    m, cells, turn = last - first, spans[block, 6], spans[block, 7]
+    value = value_row[place]
+    for k in range(spans[block, 3] - spans[block, 2]):
         shift = 0.0
         for cell in range(cells + 1):
-            level[cell] = 0.0
+            sums[cell] = 0.0
         for j in range(m):
             shift += centre[first + j] * step[j, k]
             if turn < 0:
-                level[column[first + j]] = scale[first + j] * step[j, k]
+                sums[column[first + j]] = scale[first + j] * step[j, k]
             else:
                 for cell in range(cells):
-                    level[cell] += turns[turn + cell * m + j] * step[j, k]
-        out = change[k]
-        if values.shape[0]:
-            for i in range(codes.shape[0]):
-                out[i] = level[codes[i]] * values[i] - shift
+                    sums[cell] += turns[turn + cell * m + j] * step[j, k]
+        if value >= 0:
+            for i in range(codes.shape[1]):
+                change[k, i] = sums[codes[place, i]] * values[value, i] - shift
         else:
-            for cell in range(cells + 1):
-                level[cell] -= shift
-            for i in range(codes.shape[0]):
-                out[i] = level[codes[i]]
+            for i in range(codes.shape[1]):
+                change[k, i] = sums[codes[place, i]] - shift
 
 
 @njit(**_INNER)
-def _sparse_gradient(sources: Any, span: Any, residual: Any, out: Any) -> None:
-    first, last, low, high = span[0], span[1], span[2], span[3]
-    indptr, indices, data = sources[2]
-    scale, centre, column, _ = sources[3]
-    for k in range(low, high):
+def _sparse_gradient(
+    sparse: Any, frames: Any, spans: Any, block: int, residual: Any, out: Any
+) -> None:
+    indptr, indices, data = sparse
+    scale, centre, column, _ = frames
+    first = spans[block, 0]
+    for k in range(spans[block, 2], spans[block, 3]):
         total = 0.0
-        u = residual[k]
-        for i in range(u.shape[0]):
-            total += u[i]
-        for j in range(last - first):
+        for i in range(residual.shape[1]):
+            total += residual[k, i]
+        for j in range(first, spans[block, 1]):
             product = 0.0
-            where = column[first + j]
-            for p in range(indptr[where], indptr[where + 1]):
-                product += data[p] * u[indices[p]]
-            out[j, k - low] = scale[first + j] * product - centre[first + j] * total
+            for p in range(indptr[column[j]], indptr[column[j] + 1]):
+                product += data[p] * residual[k, indices[p]]
+            out[j - first, k - spans[block, 2]] = scale[j] * product - centre[j] * total
 
 
 @njit(**_INNER)
-def _sparse_change(sources: Any, span: Any, step: Any, change: Any) -> None:
-    first, last = span[0], span[1]
-    indptr, indices, data = sources[2]
-    scale, centre, column, _ = sources[3]
-    for k in range(step.shape[1]):
-        out = change[k]
+def _sparse_change(
+    sparse: Any, frames: Any, spans: Any, block: int, step: Any, change: Any
+) -> None:
+    indptr, indices, data = sparse
+    scale, centre, column, _ = frames
+    first, last = spans[block, 0], spans[block, 1]
+    for k in range(spans[block, 3] - spans[block, 2]):
         shift = 0.0
-        for j in range(last - first):
-            shift += centre[first + j] * step[j, k]
-        for i in range(out.shape[0]):
-            out[i] = -shift
-        for j in range(last - first):
-            amount = scale[first + j] * step[j, k]
-            where = column[first + j]
+        for j in range(first, last):
+            shift += centre[j] * step[j - first, k]
+        for i in range(change.shape[1]):
+            change[k, i] = -shift
+        for j in range(first, last):
+            amount = scale[j] * step[j - first, k]
             if amount != 0.0:
-                for p in range(indptr[where], indptr[where + 1]):
-                    out[indices[p]] += amount * data[p]
+                for p in range(indptr[column[j]], indptr[column[j] + 1]):
+                    change[k, indices[p]] += amount * data[p]
 
 
 @njit(**_INNER)
-def block_gradient(sources: Any, span: Any, residual: Any, sums: Any, out: Any) -> None:
+def block_gradient(
+    rows: Any,
+    factors: Any,
+    sparse: Any,
+    frames: Any,
+    spans: Any,
+    block: int,
+    residual: Any,
+    sums: Any,
+    out: Any,
+) -> None:
     """Fill out[j, k] with the products of a block's columns with the residual's classes."""
-    if span[4] == DENSE:
-        _dots(sources[0], span[5], span[1] - span[0], span[2], span[3], residual, out)
-    elif span[4] == FACTOR:
-        _factor_gradient(sources, span, residual, sums, out)
-    else:
-        _sparse_gradient(sources, span, residual, out)
+    kind = spans[block, 4]
+    if factors is not None:
+        if kind == FACTOR:
+            _factor_gradient(factors, frames, spans, block, residual, sums, out)
+    if sparse is not None:
+        if kind == SPARSE:
+            _sparse_gradient(sparse, frames, spans, block, residual, out)
+    if kind == DENSE:
+        m = spans[block, 1] - spans[block, 0]
+        place, low, high = spans[block, 5], spans[block, 2], spans[block, 3]
+        _dots(rows, place, m, low, high, residual, out)
 
 
 @njit(**_INNER)
-def block_change(sources: Any, span: Any, step: Any, sums: Any, change: Any) -> None:
+def block_change(
+    rows: Any,
+    factors: Any,
+    sparse: Any,
+    frames: Any,
+    spans: Any,
+    block: int,
+    step: Any,
+    sums: Any,
+    change: Any,
+) -> None:
     """Fill change[k] with what a step of the block's coefficients moves in class k."""
-    if span[4] == DENSE:
-        _combine(sources[0], span[5], step, change)
-    elif span[4] == FACTOR:
-        _factor_change(sources, span, step, sums, change)
-    else:
-        _sparse_change(sources, span, step, change)
+    kind = spans[block, 4]
+    if factors is not None:
+        if kind == FACTOR:
+            _factor_change(factors, frames, spans, block, step, sums, change)
+    if sparse is not None:
+        if kind == SPARSE:
+            _sparse_change(sparse, frames, spans, block, step, change)
+    if kind == DENSE:
+        m, width = spans[block, 1] - spans[block, 0], spans[block, 3] - spans[block, 2]
+        _combine(rows, spans[block, 5], m, width, step, change)
 
 
 @njit(**_INNER, fastmath=_FAST)
-def weighted_change(change: Any, low: int, high: int, curvature: Any, mean: Any) -> float:
+def weighted_change(
+    change: Any, low: int, high: int, chances: Any, curvature: Any, mean: Any
+) -> float:
     """Return change' W H change; for the softmax leave sum_k p_k change_k in `mean`."""
-    softmax = mean.shape[0] > 0
     n = change.shape[1]
-    if softmax:
-        for i in range(n):
-            mean[i] = np.float32(0.0)
-        for k in range(low, high):
-            c, p = change[k - low], curvature[0][k]
-            for i in range(n):
-                mean[i] += p[i] * c[i]
     total = 0.0
+    if chances is None:
+        for k in range(low, high):
+            part = np.float32(0.0)
+            for i in range(n):
+                part += curvature[k, i] * change[k - low, i] * change[k - low, i]
+            total += part
+        return total
+    for i in range(n):
+        mean[i] = chances[low, i] * change[0, i]
+    for k in range(low + 1, high):
+        for i in range(n):
+            mean[i] += chances[k, i] * change[k - low, i]
     for k in range(low, high):
-        c, h = change[k - low], curvature[1][k]
         part = np.float32(0.0)
-        if softmax:
-            for i in range(n):
-                part += h[i] * c[i] * (c[i] - mean[i])
-        else:
-            for i in range(n):
-                part += h[i] * c[i] * c[i]
+        for i in range(n):
+            part += curvature[k, i] * change[k - low, i] * (change[k - low, i] - mean[i])
         total += part
     return total
 
 
 @njit(**_INNER, fastmath=_FAST)
 def subtract(
-    change: Any, low: int, high: int, curvature: Any, mean: Any, residual: Any, moved: Any
+    change: Any,
+    low: int,
+    high: int,
+    chances: Any,
+    curvature: Any,
+    mean: Any,
+    residual: Any,
+    moved: Any,
 ) -> None:
-    """residual -= W H change, and moved += change unless it is empty."""
+    """Take W H change off the residual, and add change to `moved`."""
     n = change.shape[1]
-    if moved.shape[0]:
+    if chances is None:
         for k in range(low, high):
-            e, c = moved[k], change[k - low]
             for i in range(n):
-                e[i] += c[i]
-    if mean.shape[0] == 0:
-        for k in range(low, high):
-            u, h, c = residual[k], curvature[1][k], change[k - low]
-            for i in range(n):
-                u[i] -= h[i] * c[i]
+                moved[k, i] += change[k - low, i]
+                residual[k, i] -= curvature[k, i] * change[k - low, i]
         return
     for k in range(residual.shape[0]):
-        u, h = residual[k], curvature[1][k]
         if low <= k < high:
-            c = change[k - low]
             for i in range(n):
-                u[i] -= h[i] * (c[i] - mean[i])
+                moved[k, i] += change[k - low, i]
+                residual[k, i] -= curvature[k, i] * (change[k - low, i] - mean[i])
         else:
             for i in range(n):
-                u[i] += h[i] * mean[i]
+                residual[k, i] += curvature[k, i] * mean[i]
+
+
+# Sparse columns under a diagonal curvature touch their own rows only. A centred column moves
+# all rows by a constant, which is put off: with kappa the sum of these constants, the residual
+# is residual + kappa H. `lazy` is kappa, the sum of the residual, the sum of H, and whether
+# the sum of the residual has to be taken again.
+
+
+@njit(**_INNER)
+def lazy_flush(lazy: Any, curvature: Any, residual: Any, moved: Any) -> None:
+    """Carry out what was put off."""
+    lazy[3] = 1.0
+    if lazy[0] == 0.0:
+        return
+    kappa = np.float32(lazy[0])
+    for i in range(residual.shape[1]):
+        residual[0, i] += kappa * curvature[0, i]
+        moved[0, i] -= kappa
+    lazy[0] = 0.0
+
+
+@njit(**_INNER)
+def lazy_gradient(
+    sparse: Any,
+    frames: Any,
+    spans: Any,
+    block: int,
+    residual: Any,
+    curvature: Any,
+    lazy: Any,
+    out: Any,
+) -> None:
+    """Fill out[j, 0] with the products of sparse columns with the residual."""
+    indptr, indices, data = sparse
+    scale, centre, column, _ = frames
+    if lazy[3] > 0.0:  # nothing is put off then
+        lazy[1] = lazy[2] = lazy[3] = 0.0
+        for i in range(residual.shape[1]):
+            lazy[1] += residual[0, i]
+            lazy[2] += curvature[0, i]
+    first = spans[block, 0]
+    for j in range(first, spans[block, 1]):
+        product = 0.0
+        if lazy[0] == 0.0:
+            for p in range(indptr[column[j]], indptr[column[j] + 1]):
+                product += data[p] * residual[0, indices[p]]
+        else:
+            for p in range(indptr[column[j]], indptr[column[j] + 1]):
+                i = indices[p]
+                product += data[p] * (residual[0, i] + lazy[0] * curvature[0, i])
+        out[j - first, 0] = scale[j] * product - centre[j] * lazy[1]
+
+
+@njit(**_INNER)
+def lazy_change(
+    sparse: Any,
+    frames: Any,
+    spans: Any,
+    block: int,
+    step: Any,
+    curvature: Any,
+    lazy: Any,
+    touched: Any,
+) -> float:
+    """List the rows that a step moves; return change' W H change of the centred step.
+
+    `touched` is the change of every row (zero between calls), the list of rows and their
+    changes, and a record: their number, the constant, and the sum of H change over the list.
+    """
+    indptr, indices, data = sparse
+    scale, centre, column, _ = frames
+    spread, rows, amounts, record = touched
+    first, last = spans[block, 0], spans[block, 1]
+    constant = 0.0
+    for j in range(first, last):
+        constant += centre[j] * step[j - first, 0]
+        amount = scale[j] * step[j - first, 0]
+        if amount != 0.0:
+            for p in range(indptr[column[j]], indptr[column[j] + 1]):
+                spread[indices[p]] += amount * data[p]
+    count = 0
+    linear = square = 0.0
+    for j in range(first, last):
+        for p in range(indptr[column[j]], indptr[column[j] + 1]):
+            i = indices[p]
+            value = spread[i]
+            if value != 0.0:
+                spread[i] = 0.0
+                rows[count], amounts[count] = i, value
+                count += 1
+                linear += curvature[0, i] * value
+                square += curvature[0, i] * value * value
+    record[0], record[1], record[2] = count, constant, linear
+    return square - 2.0 * constant * linear + constant * constant * lazy[2]
+
+
+@njit(**_INNER)
+def lazy_subtract(touched: Any, curvature: Any, lazy: Any, residual: Any, moved: Any) -> None:
+    """Apply the step that was listed."""
+    _, rows, amounts, record = touched
+    for place in range(int(record[0])):
+        i = rows[place]
+        residual[0, i] -= curvature[0, i] * amounts[place]
+        moved[0, i] += amounts[place]
+    lazy[0] += record[1]
+    lazy[1] -= record[2] - record[1] * lazy[2]

@@ -31,7 +31,7 @@ from grpsparse.problem.null import Basis, unpenalised_basis
 from grpsparse.problem.problem import Problem, State
 from grpsparse.problem.smooth import Observed, newton
 
-__all__ = ["Certificate", "Checked", "certify", "dual_point"]
+__all__ = ["Checked", "certify", "dual_point"]
 
 POLISHING_STEPS = 10
 SMALLEST_MIXTURE = 1e-16
@@ -49,30 +49,14 @@ class Checked:
         Theirs, rows one group after the other.
     correlation : ndarray of shape (r, K)
         Z'W dual of their rows.
-    theta : ndarray of shape (r, K)
-        Their coefficients, in the basis of the correlations.
+    theta : ndarray of shape (r, K) or None
+        Their coefficients; only stationarity asks for them.
     """
 
     groups: IntArray
     blocks: Blocks
     correlation: FloatArray
-    theta: FloatArray
-
-
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """A certified point.
-
-    Parameters
-    ----------
-    value : float
-        Relative duality gap or relative violation of stationarity.
-    penalty : float
-        The penalty of the point.
-    """
-
-    value: float
-    penalty: float
+    theta: FloatArray | None
 
 
 def dual_point(problem: Problem, state: State, lambda_: float) -> FloatArray:
@@ -87,13 +71,29 @@ def dual_point(problem: Problem, state: State, lambda_: float) -> FloatArray:
 
 
 def certify(
-    problem: Problem, state: State, lambda_: float, dual: FloatArray, checked: Checked
-) -> Certificate:
-    """Certify a point of the path from its dual point and the correlations of some groups."""
-    paid = checked.blocks.value(problem.penalty, checked.theta, lambda_)
+    problem: Problem,
+    state: State,
+    lambda_: float,
+    dual: FloatArray,
+    checked: Checked,
+    *,
+    penalty: float,
+) -> float:
+    """Return the relative duality gap or violation of stationarity of a point.
+
+    Parameters
+    ----------
+    problem, state, lambda_
+    dual : ndarray of shape (n, K)
+        From :func:`dual_point`.
+    checked : Checked
+        What is known of its correlations.
+    penalty : float
+        Penalty of the point.
+    """
     if problem.penalty.convex:
-        return Certificate(_duality_gap(problem, state, lambda_, dual, checked, paid), paid)
-    return Certificate(_stationarity(problem, lambda_, dual, checked), paid)
+        return _duality_gap(problem, state, lambda_, dual, checked, penalty)
+    return _stationarity(problem, lambda_, dual, checked)
 
 
 def _duality_gap(
@@ -175,6 +175,7 @@ def _stationarity(
     problem: Problem, lambda_: float, dual: FloatArray, checked: Checked
 ) -> float:
     penalty, blocks = problem.penalty, checked.blocks
+    assert checked.theta is not None
     norms = blocks.norms(checked.theta)
     excess = blocks.excess(penalty, checked.correlation, lambda_)
     violation = np.where(norms > 0, 0.0, np.maximum(excess, 0.0))

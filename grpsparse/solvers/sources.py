@@ -79,12 +79,10 @@ class Sources:
         self._column = np.concatenate([self._column, np.zeros(coordinates.size, np.int64)])
         return Gathered(places, scale, turns)
 
-    def arrays(self) -> tuple[Any, ...]:
-        """Return the tuple that :mod:`grpsparse.backend.rows` takes."""
-        factors = (np.empty((0, 0), np.int32), np.empty((1, 0)), np.empty(0, np.int64))
-        sparse = (np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0))
-        rows = self._store[: self._used]
-        return rows, factors, sparse, (self._lead, self._centre, self._column, self._turns)
+    def arrays(self) -> tuple[Any, Any, Any]:
+        """Return sources, factors and sparse columns as the kernels take them."""
+        frames = (self._lead, self._centre, self._column, self._turns)
+        return (self._store[: self._used], frames), None, None
 
     def _append(self, rows: FloatArray) -> int:
         first = self._used

@@ -19,6 +19,7 @@ FEW_VARIABLES = 100  # the same while the accuracy asked is coarse
 COARSE = 1e-10
 NEWTON_MARGIN = 0.1  # the gap is about the root of the Newton decrement; stop below this share
 NEWTON_WORK = 4e8  # rows times variables squared
+COARSE_WORK = 3e6  # the same while the accuracy asked is coarse
 NEWTON_STEPS = 30
 LARGEST_DAMPING = 1e6  # beyond this no step of the model lowers the objective
 INNER_SHARE = 0.1  # of the first sweep's gain, at which the model counts as minimised
@@ -72,6 +73,7 @@ class Sweeps:
     def newton_step(self, max_sweeps: int, accuracy: float) -> tuple[int, float]:
         """Minimise the model, move, and return sweeps and first gain over the null deviance."""
         from grpsparse.backend.kernels import descend
+        from grpsparse.backend.scratch import scratch
 
         data, penalty = self.problem.data, self.problem.penalty
         residual = (data.weights[:, None] * data.residual(self.eta)).T
@@ -86,18 +88,21 @@ class Sweeps:
         moved = np.zeros_like(left)
         first, second = penalty.parameters
         slack = CONVEX_SLACK if penalty.convex else NONCONVEX_SLACK
+        chances, curvature = self._model()
+        sources, factors, sparse = self.working.sources.arrays()
         sweeps, gain, _ = descend(
-            self.working.sources.arrays(),
+            sources,
+            factors,
+            sparse,
             None,
             (self.spans, self.levels, self.working.scale, self.metric),
             (penalty.code, float(first), float(second), self.working.turned, slack),
             (theta, base, left, moved),
-            self._model(),
-            (
-                max_sweeps,
-                accuracy * self.problem.scale,
-                self._share(),
-            ),
+            chances,
+            curvature,
+            scratch(self.spans, left, sparse=sparse is not None),
+            np.ones(self.spans.shape[0], dtype=np.bool_),
+            (max_sweeps, accuracy * self.problem.scale, self._share()),
         )
         self.gradient = None
         self._move(theta, moved.T)
@@ -109,14 +114,14 @@ class Sweeps:
             return INNER_SHARE_QUADRATIC if self.quadratic else INNER_SHARE
         return REFINED_SHARE_QUADRATIC if self.quadratic else REFINED_SHARE
 
-    def _model(self) -> tuple[FloatArray, FloatArray]:
-        """Return probabilities (empty unless softmax) and weighted curvature, class by class."""
+    def _model(self) -> tuple[FloatArray | None, FloatArray]:
+        """Return probabilities (None unless softmax) and weighted curvature, class by class."""
         data = self.problem.data
         curvature = data.family.curvature(self.eta).T
         weighted = np.ascontiguousarray(curvature * (self.damping * data.weights), np.float32)
-        softmax = data.family.hessian == "softmax"
-        chances = curvature if softmax else curvature[:0]
-        return np.ascontiguousarray(chances, np.float32), weighted
+        if data.family.hessian != "softmax":
+            return None, weighted
+        return np.ascontiguousarray(curvature, np.float32), weighted
 
     def _move(self, theta: FloatArray, moved: FloatArray) -> None:
         """Accept the step if the objective does not rise.
@@ -146,7 +151,7 @@ class Sweeps:
 
         Only for convex problems: the certificate then tells whether a block should have left.
         """
-        if not self.problem.penalty.convex:
+        if not self.problem.penalty.convex or self.theta.size > NEWTON_VARIABLES:
             return False
         blocks = self._blocks()
         free = blocks.free_entries(self.theta)
@@ -167,7 +172,7 @@ class Sweeps:
         count = int(free.sum())
         if count == 0 or count > (NEWTON_VARIABLES if accuracy < COARSE else FEW_VARIABLES):
             return 0
-        if float(n) * count**2 > NEWTON_WORK:
+        if float(n) * count**2 > (NEWTON_WORK if accuracy < COARSE else COARSE_WORK):
             return 0
         used = np.flatnonzero(free.any(axis=1))
         fit = newton(

@@ -53,7 +53,7 @@ class WorkingSet:
         self.blocks = Blocks(np.zeros(1, np.int64), problem.blocks.shared, np.empty(0))
         self.scale: FloatArray = np.ones(self.top)
         self.sources = Sources(problem, self.top)
-        self._turns: list[tuple[IntArray, FloatArray]] = []  # first rows (b,), bases (b, m, m)
+        self._turn: Any = None  # block-diagonal, rows and columns (m, m); None is the identity
         classes = np.arange(problem.n_outputs * self.top)
         zero = np.zeros_like(classes)
         self._spans = np.stack([zero, zero + 1, classes, classes + 1, *[zero] * 3, zero - 1], 1)
@@ -80,8 +80,7 @@ class WorkingSet:
         starts = part.starts[np.append(True, np.diff(part.starts) > 0)]
         gathered = self.sources.add(new, starts, turned=self.turned)
         self._append_blocks(new, self.top + self.size + starts, gathered.places)
-        for members, basis in gathered.turns:
-            self._turns.append((self.size + starts[members], basis))
+        self._append_turn(starts, gathered.turns)
         held = self.blocks
         self.scale = np.concatenate([self.scale, gathered.scale])
         self.groups = np.concatenate([self.groups, new])
@@ -141,20 +140,44 @@ class WorkingSet:
 
     def standard(self, theta: FloatArray) -> FloatArray:
         """Return coefficients (m, K) in the problem's coordinates."""
-        return self._turn(theta, back=False)
+        return theta if self._turn is None else np.asarray(self._turn @ theta)
 
     def own(self, values: FloatArray) -> FloatArray:
         """Return correlations (m, K) of the problem's coordinates in the working basis."""
-        return self._turn(values, back=True)
+        return values if self._turn is None else np.asarray(self._turn.T @ values)
 
-    def _turn(self, values: FloatArray, *, back: bool) -> FloatArray:
-        if not self._turns:
-            return values
-        out = values.copy()
-        for first, basis in self._turns:
-            if first[0] >= values.shape[0]:
-                break
-            rows = first[:, None] + np.arange(basis.shape[1])
-            spec = "bji,bjk->bik" if back else "bij,bjk->bik"
-            out[rows] = np.einsum(spec, basis, values[rows])
-        return out
+    def _append_turn(self, starts: IntArray, turns: list[tuple[IntArray, FloatArray]]) -> None:
+        """Add the bases of groups to the block-diagonal matrix of all."""
+        if not turns and self._turn is None:
+            return
+        wide = np.ones(starts[-1], dtype=np.int64)
+        for members, basis in turns:
+            wide[starts[members][:, None] + np.arange(basis.shape[1])] = basis.shape[1]
+        pointers = np.concatenate([[0], np.cumsum(wide)])
+        data, indices = np.ones(pointers[-1]), np.repeat(np.arange(starts[-1]), wide)
+        for members, basis in turns:
+            inside = np.arange(basis.shape[1])
+            rows = starts[members][:, None] + inside
+            where = pointers[rows][:, :, None] + inside
+            data[where] = basis
+            indices[where] = rows[:, None, :]
+        held = self.size
+        old = self._turn if self._turn is not None else _identity(held)
+        parts = (
+            np.concatenate([old.data, data]),
+            np.concatenate([old.indices, indices + held]),
+            np.concatenate([old.indptr, old.indptr[-1] + pointers[1:]]),
+        )
+        self._turn = _compressed(parts, held + int(starts[-1]))
+
+
+def _identity(size: int) -> Any:
+    """Return the identity in compressed rows."""
+    return _compressed((np.ones(size), np.arange(size), np.arange(size + 1)), size)
+
+
+def _compressed(parts: tuple[FloatArray, IntArray, IntArray], size: int) -> Any:
+    """Return a square matrix in compressed rows."""
+    from scipy import sparse as sp
+
+    return sp.csr_array(parts, shape=(size, size))
