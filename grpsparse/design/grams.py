@@ -47,22 +47,25 @@ def image_gram(
     n, width = weights.size, coef.shape[1]
     out = np.zeros((width, width))
     step = max(1, CHUNK_ENTRIES // max(width, 1))
-    constant = centre[index] @ coef
+    constant = np.where(design.kind[index] == DENSE, 0.0, centre[index]) @ coef
     for low in range(0, n, step):
         rows = slice(low, min(n, low + step))
-        image = _image(design, index, coef, rows) - constant[:, None]
+        image = _image(design, index, coef, rows, centre) - constant[:, None]
         image *= np.sqrt(weights[rows])
         out += image @ image.T
     return out
 
 
-def _image(design: Design, index: IntArray, coef: FloatArray, rows: slice) -> FloatArray:
-    """Return some rows of X[:, index] @ coef, (r, rows)."""
+def _image(
+    design: Design, index: IntArray, coef: FloatArray, rows: slice, centre: FloatArray
+) -> FloatArray:
+    """Return some rows of X[:, index] @ coef, (r, rows), with dense columns centred."""
     out = np.zeros((coef.shape[1], rows.stop - rows.start))
     kind, position = design.kind[index], design.position[index]
     if design.dense is not None:
         mine = np.flatnonzero(kind == DENSE)
-        out += coef[mine].T @ design.dense.columns[:, rows][position[mine]]
+        columns = design.dense.columns[:, rows][position[mine]]
+        out += coef[mine].T @ (columns - centre[index[mine], None])
     if design.factors is not None:
         mine = np.flatnonzero(kind == FACTOR)
         for t, places, levels in design.factors.by_term(position[mine]):

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from grpsparse.design.dense import sample_rows
-from grpsparse.design.storage import Design
+from grpsparse.design.grams import centred_gram, image_gram
+from grpsparse.design.storage import FACTOR, Design
 from grpsparse.groups import BoolArray, FloatArray, IntArray
 
 __all__ = [
@@ -28,7 +29,6 @@ __all__ = [
     "centred_rows",
     "decompose",
     "rank_of_groups",
-    "whiten",
 ]
 
 EIGENVALUE_FLOOR = 1e-9  # rank counts eigenvalues of the correlation matrix above this
@@ -110,9 +110,13 @@ def _correlations(columns: Columns, index: IntArray) -> FloatArray:
 
 def _grams(columns: Columns, index: IntArray) -> FloatArray:
     """Return the Grams (b, m, m) of centred columns (b, m) under the weights."""
+    design = columns.design
+    if (design.kind[index] == FACTOR).any():
+        centre, weights = columns.centre, columns.weights
+        return np.stack([centred_gram(design, group, weights, centre) for group in index])
     count, size = index.shape
     out = np.empty((count, size, size))
-    n_rows = columns.design.shape[0]
+    n_rows = design.shape[0]
     step = max(1, BATCH_ENTRIES // max(1, size * n_rows))
     for begin in range(0, count, step):
         few = index[begin : begin + step]
@@ -220,18 +224,16 @@ def decompose(columns: Columns, sizes: IntArray, index: IntArray) -> Iterator[Tu
         if sure.any():
             yield Turned(groups[sure], few[sure], (inverse.transpose(0, 2, 1) * unit)[sure])
         for place in np.flatnonzero(~sure).tolist():
-            values, vectors = np.linalg.eigh(grams[place])
-            rows = centred_rows(columns, few[place]) * unit[place]
-            turn = whiten(values, vectors, rows) * unit[place]
+            turn = _whiten(columns, few[place], grams[place])
             yield Turned(groups[place : place + 1], few[place : place + 1], turn[None])
 
 
-def whiten(values: FloatArray, vectors: FloatArray, rows: FloatArray) -> FloatArray:
-    """Return T with (rows' T) orthonormal, from the eigendecomposition of rows rows'."""
+def _whiten(columns: Columns, index: IntArray, gram: FloatArray) -> FloatArray:
+    """Return the transform (m, r) of one group, from its correlation matrix of any rank."""
+    values, vectors = np.linalg.eigh(gram)
     kept = values > EIGENVALUE_FLOOR * max(float(values[-1]), 1.0)
-    turn: FloatArray = vectors[:, kept] / np.sqrt(values[kept])
+    turn = vectors[:, kept] / np.sqrt(values[kept]) / columns.scale[index][:, None]
     if kept.any() and values[kept][0] < REFINE_BELOW * values[-1]:
-        image = rows.T @ turn
-        factor = np.linalg.cholesky(image.T @ image)
-        turn = np.linalg.solve(factor, turn.T).T
-    return turn
+        image = image_gram(columns.design, index, turn, columns.weights, columns.centre)
+        turn = np.linalg.solve(np.linalg.cholesky(image), turn.T).T
+    return np.asarray(turn)

@@ -181,9 +181,10 @@ def _orthonormal(
         ends = np.cumsum(sizes)
         for g, term in enumerate(terms):
             own = index[ends[g] - sizes[g] : ends[g]]
+            wide = _margin_width(terms, term) > MAX_MARGIN_COLUMNS
             if _special(pieces, columns, terms, g, own, intercept=intercept):
                 general[g] = 0
-            elif term.margins:
+            if wide:
                 pieces.notes.append(
                     f"{term.name} keeps plain cells: its margins have more than "
                     f"{MAX_MARGIN_COLUMNS} columns"
@@ -203,15 +204,16 @@ def _special(
     *,
     intercept: bool,
 ) -> bool:
-    """Add a factor, or an interaction with its margins; say whether the group is one."""
+    """Add plain cells, or an interaction with its margins; say whether the group is one."""
     term = terms[g]
-    if term.kind == "factor" and term.scale == "rms":
+    beyond = 0 < _margin_width(terms, term) <= MAX_MARGIN_COLUMNS
+    if term.scale == "rms" and not beyond:
         rank = own.size - 1 if intercept else own.size
         if rank > 0:
             pieces.add_frame(g, own, 1.0 / columns.scale[own], rank)
             pieces.frame[g] = intercept
         return True
-    if not term.margins or _margin_width(terms, term) > MAX_MARGIN_COLUMNS:
+    if not beyond:
         return False
     made = orthogonal_interaction(columns, terms, term)
     if made.own.shape[1]:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from grpsparse.design import assemble
+from grpsparse.design import assemble, standardise
 from grpsparse.design.margins import orthogonal_interaction
 from grpsparse.design.orthonormal import Columns
 from grpsparse.formula import build_model
@@ -94,3 +94,29 @@ def test_an_empty_cell_keeps_coefficient_zero():
     assert empty.any()
     assert not made.own[empty].any()
     assert made.own.shape[1] == 3  # of the cells of 3 by 3 levels one is empty
+
+
+@pytest.mark.parametrize("right", ["a:b", "a:x", "a:b:x", "a:poly(z, 2)", "b:c + x + a*x"])
+@pytest.mark.parametrize("intercept", [True, False])
+def test_coordinates_of_codes_are_those_of_columns_written_out(right, intercept):
+    data = frame(2000.0, 10.0)
+    model = build_model(f"y ~ {right}", data)
+    terms = model.spec.terms
+    weights = np.random.default_rng(13).uniform(size=len(data)) * (np.arange(len(data)) % 9 > 0)
+    weights /= weights.sum()
+    dense = [b.toarray() if hasattr(b, "toarray") else b for b in model.blocks]
+    made = []
+    for blocks in (model.blocks, dense):
+        design = assemble(blocks, n_rows=len(data), centred=intercept)
+        made.append(standardise(design, terms, weights, mode="group", intercept=intercept))
+    np.testing.assert_array_equal(*(each.rank for each in made))
+    for g in range(len(terms)):
+        projections = []
+        for each in made:
+            rows = each.working_rows(np.arange(each.starts[g], each.starts[g + 1]))
+            rows = rows * np.sqrt(weights)
+            projections.append(rows.T @ rows)
+        ours, theirs = projections
+        np.testing.assert_allclose(ours, theirs, atol=1e-9)
+        # orthonormal rows, or a frame of the same space
+        np.testing.assert_allclose(ours @ ours, ours, atol=1e-9)
