@@ -123,9 +123,8 @@ def say(line: str) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Measure, or read what was measured, and print a table."""
     chosen = parse(arguments)
-    records = report.read(chosen.report) if chosen.report else measure(chosen)["records"]
-    if records:
-        print(report.markdown(records) if chosen.markdown else report.table(records))
+    results = report.read(chosen.report) if chosen.report else [measure(chosen)]
+    print(report.show(results, as_markdown=chosen.markdown))
 
 
 if __name__ == "__main__":

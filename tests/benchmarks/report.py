@@ -123,12 +123,43 @@ def seconds(found: dict[str, Record], solvers: Iterable[str]) -> list[str]:
     ]
 
 
+def caption(results: Sequence[Record]) -> str:
+    """Circumstances of the last result, and the versions of all solvers."""
+    last, records = results[-1], [r for result in results for r in result["records"]]
+    found = {r["solver"]: r["facts"].get("version", "") for r in records if is_timed(r)}
+    peers = [f"{name} {version}" for name, version in found.items() if name != PROJECT]
+    threads, repeats = last["settings"]["threads"], last["settings"]["repeats"]
+    machine, versions = last["machine"], last["versions"]
+    software = [f"{name} {versions[name]}" for name in ("python", "numpy", "numba")]
+    parts = [
+        f"CPU seconds, {threads} {'thread' if threads == 1 else 'threads'}, median of {repeats}",
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['os']}",
+        ", ".join(software + peers),
+        f"{last['date'][:10]}, commit {last['commit']}",
+    ]
+    return "; ".join(part for part in parts if part) + "."
+
+
 def write(path: Path, result: Record) -> None:
-    """Write a result as JSON."""
+    """Write a result as JSON, one record a line."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result, indent=1) + "\n")
+    lines = []
+    for name, value in result.items():
+        text = json.dumps(value)
+        if name == "records":
+            text = "[\n  " + ",\n  ".join(json.dumps(r) for r in value) + "\n ]"
+        lines.append(f" {json.dumps(name)}: {text}")
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
 def read(paths: Iterable[Path]) -> list[Record]:
-    """Records of several results, in the order of the files."""
-    return [record for path in paths for record in json.loads(path.read_text())["records"]]
+    """Several results, in the order of the files."""
+    return [json.loads(path.read_text()) for path in paths]
+
+
+def show(results: Sequence[Record], *, as_markdown: bool = False) -> str:
+    """Table of the records of several results, of which later ones win."""
+    records = [record for result in results for record in result["records"]]
+    if not records:
+        return ""
+    return f"{markdown(records)}\n\n{caption(results)}" if as_markdown else table(records)

@@ -231,6 +231,7 @@ def record(problem: str, solver: str, cpu: list[float], status: str = "ok") -> r
         "solver": solver,
         "status": status,
         "note": "" if cpu else "not here",
+        "facts": {"version": "7"},
         "trials": [trial] if cpu else [],
         "times": [{"cpu": value, "wall": value, "peak_mb": 1.0} for value in cpu],
     }
@@ -267,15 +268,29 @@ def test_tables() -> None:
     assert report.markdown(RECORDS) == MARKDOWN
 
 
+RESULT = {
+    "date": "2026-11-22T13:00:00+00:00",
+    "machine": {"cpu": "a processor", "cores": 2, "os": "Linux"},
+    "versions": {"python": "3.11.2", "numpy": "2.4.6", "numba": "0.68.1"},
+    "commit": "0123456789ab",
+    "settings": {"threads": 1, "repeats": 5},
+}
+
+
 def test_json_is_read_back_and_later_files_win(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     old, new = tmp_path / "a" / "old.json", tmp_path / "new.json"
-    report.write(old, {"records": RECORDS})
-    report.write(new, {"records": [record("G1", PROJECT, [0.3])]})
-    assert report.read([old]) == RECORDS
+    report.write(old, {**RESULT, "records": RECORDS})
+    report.write(new, {**RESULT, "records": [record("G1", PROJECT, [0.3])]})
+    assert report.read([old]) == [{**RESULT, "records": RECORDS}]
     main(["--report", str(old), str(new), "--markdown"])
-    assert "| 0.30 |  | 1.50 | 5.0 |" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "| 0.30 |  | 1.50 | 5.0 |" in shown
+    assert shown.splitlines()[-1] == (
+        "CPU seconds, 1 thread, median of 5; a processor, 2 cores, Linux; python 3.11.2, "
+        "numpy 2.4.6, numba 0.68.1, skglm 7, adelie 7; 2026-11-22, commit 0123456789ab."
+    )
 
 
 def test_the_command_line() -> None:

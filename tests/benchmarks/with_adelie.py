@@ -16,7 +16,7 @@ class Adelie:
     """Pivot rule, the default; folds are zero weights, so that X is not copied."""
 
     name = "adelie"
-    tols = (1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-11, 1e-12)
+    tols = tuple(10.0**-k for k in range(4, 13))
     rule = "pivot"
 
     def version(self) -> str:
