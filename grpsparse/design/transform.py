@@ -6,7 +6,7 @@ through T'. Both kinds answer alike.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -46,11 +46,18 @@ class ColumnScale:
         The column of each coordinate, and its factor.
     n_columns : int
         Number of columns p.
+    in_order : bool
+        Whether coordinate j is a multiple of column j, for all of them.
     """
 
     index: IntArray
     scale: FloatArray
     n_columns: int
+    in_order: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        ordered = self.size == self.n_columns and (self.index == np.arange(self.size)).all()
+        object.__setattr__(self, "in_order", bool(ordered))
 
     @property
     def size(self) -> int:
