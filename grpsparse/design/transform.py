@@ -64,11 +64,6 @@ class ColumnScale:
         """Number of coordinates q."""
         return self.index.size
 
-    @property
-    def in_order(self) -> bool:
-        """Whether coordinate j is a multiple of column j, for all of them."""
-        return self.size == self.n_columns and bool((self.index == np.arange(self.n_columns)).all())
-
     def part(self, coordinates: IntArray) -> tuple[IntArray, ColumnScale]:
         """Return the columns that some coordinates act on, and the map between these two."""
         count = coordinates.size
