@@ -23,9 +23,10 @@ from grpsparse.design.grams import centred_gram, image_gram
 from grpsparse.design.orthonormal import EIGENVALUE_FLOOR, Columns
 from grpsparse.groups import FloatArray, IntArray, TermColumns
 
-__all__ = ["MAX_MARGIN_COLUMNS", "OrthogonalInteraction", "orthogonal_interaction"]
+__all__ = ["OrthogonalInteraction", "orthogonal_interaction", "plain_because"]
 
 MAX_MARGIN_COLUMNS = 3000  # beyond this, plain cells are kept
+MAX_COLUMNS = 5000  # of the interaction itself that some row may fall into
 REFINE_BELOW = 1e-4  # share of the columns' variance that cross-products leave digits in
 
 
@@ -81,6 +82,24 @@ def orthogonal_interaction(
     leak = np.zeros((sum(index.size for index in free_index), own.shape[0]))
     leak[:, present] = -np.concatenate(free_adjust) @ np.linalg.pinv(own[present])
     return OrthogonalInteraction(own, np.concatenate(free_index), leak)
+
+
+def plain_because(terms: Sequence[TermColumns], term: TermColumns, n_rows: int) -> str | None:
+    """Return why an interaction keeps plain cells beside its margins, None where it does not.
+
+    Parameters
+    ----------
+    terms : sequence of TermColumns
+        All terms, which `term.margins` points into.
+    term : TermColumns
+    n_rows : int
+        Number of rows, whatever their weights.
+    """
+    if sum(terms[margin.term].index.size for margin in term.margins) > MAX_MARGIN_COLUMNS:
+        return f"its margins have more than {MAX_MARGIN_COLUMNS} columns"
+    if term.margins and min(term.index.size, n_rows) > MAX_COLUMNS:
+        return f"it has more than {MAX_COLUMNS} columns"
+    return None
 
 
 def _beyond(

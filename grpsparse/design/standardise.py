@@ -22,7 +22,7 @@ import numpy as np
 from grpsparse.backend import segment_sums
 from grpsparse.design.coordinates import Standardised
 from grpsparse.design.dense import CONSTANT_BELOW, sample_rows
-from grpsparse.design.margins import MAX_MARGIN_COLUMNS, orthogonal_interaction
+from grpsparse.design.margins import orthogonal_interaction, plain_because
 from grpsparse.design.orthonormal import Columns, Turned, decompose, rank_of_groups
 from grpsparse.design.pieces import Pieces
 from grpsparse.design.storage import Design
@@ -179,16 +179,10 @@ def _orthonormal(
     general = sizes.copy()
     if not isinstance(terms, PlainTerms):
         ends = np.cumsum(sizes)
-        for g, term in enumerate(terms):
+        for g in range(len(terms)):
             own = index[ends[g] - sizes[g] : ends[g]]
-            wide = _margin_width(terms, term) > MAX_MARGIN_COLUMNS
             if _special(pieces, columns, terms, g, own, intercept=intercept):
                 general[g] = 0
-            if wide:
-                pieces.notes.append(
-                    f"{term.name} keeps plain cells: its margins have more than "
-                    f"{MAX_MARGIN_COLUMNS} columns"
-                )
         index = index[np.repeat(general == sizes, sizes)]
     for turned in decompose(columns, general, index):
         pieces.add(turned)
@@ -206,7 +200,10 @@ def _special(
 ) -> bool:
     """Add plain cells, or an interaction with its margins; say whether the group is one."""
     term = terms[g]
-    beyond = 0 < _margin_width(terms, term) <= MAX_MARGIN_COLUMNS
+    plain = plain_because(terms, term, columns.design.shape[0])
+    if plain is not None:
+        pieces.notes.append(f"{term.name} keeps plain cells: {plain}")
+    beyond = bool(term.margins) and plain is None
     if term.scale == "rms" and not beyond:
         rank = own.size - 1 if intercept else own.size
         if rank > 0:
@@ -221,7 +218,3 @@ def _special(
         if made.margin_index.size:
             pieces.leaks.append((made.margin_index, term.index, made.leak))
     return True
-
-
-def _margin_width(terms: Sequence[TermColumns], term: TermColumns) -> int:
-    return sum(terms[margin.term].index.size for margin in term.margins)

@@ -27,6 +27,7 @@ __all__ = ["Columns", "Coordinates", "centred_columns", "coordinates"]
 CONSTANT = 1e-12  # spread over root mean square, below which a column is constant
 DEPENDENT = 1e-9  # eigenvalue of the correlation matrix, over the largest, that is no rank
 WIDEST_MARGINS = 3000  # columns of margins beyond which an interaction keeps plain cells
+WIDEST = 5000  # columns of its own, or rows, beyond which it does so too
 BATCH = 4_000_000  # entries of X that are decomposed at a time
 
 
@@ -192,11 +193,12 @@ def _orthonormal(fit: PathFit, columns: Columns, groups: IntArray, members: IntA
 
 def _with_margins(fit: PathFit) -> list[int]:
     """Return the groups that are interactions with margins in the formula."""
-    terms = fit.model.terms
+    terms, n_rows = fit.model.terms, fit.training.y.shape[0]
     return [
         g
         for g, term in enumerate(terms)
         if term.margins
+        and min(term.index.size, n_rows) <= WIDEST
         and sum(terms[margin.term].index.size for margin in term.margins) <= WIDEST_MARGINS
     ]
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from grpsparse.design import assemble, standardise
+from grpsparse.design import margins as margins_module
 from grpsparse.design.margins import orthogonal_interaction
 from grpsparse.design.orthonormal import Columns
 from grpsparse.formula import build_model
@@ -120,3 +121,22 @@ def test_coordinates_of_codes_are_those_of_columns_written_out(right, intercept)
         np.testing.assert_allclose(ours, theirs, atol=1e-9)
         # orthonormal rows, or a frame of the same space
         np.testing.assert_allclose(ours @ ours, ours, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("limit", "reason"),
+    [("MAX_MARGIN_COLUMNS", "its margins have more than 2"), ("MAX_COLUMNS", "it has more than 2")],
+)
+@pytest.mark.parametrize(("right", "rank"), [("a*b", 7), ("a*x", 3)])
+def test_too_wide_interactions_keep_plain_cells(right, rank, limit, reason, monkeypatch):
+    data = frame(0.0, 1.0)
+    model = build_model(f"y ~ {right}", data)
+    weights = np.full(len(data), 1 / len(data))
+    design = assemble(model.blocks, n_rows=len(data), centred=True)
+    monkeypatch.setattr(margins_module, limit, 2)
+    made = standardise(design, model.spec.terms, weights, mode="group", intercept=True)
+    (note,) = made.notes
+    assert note == f"{model.spec.terms[2].name} keeps plain cells: {reason} columns"
+    assert made.leak is None
+    # 8 of the 12 cells have rows, and beside an intercept one of them is not free
+    assert made.rank[2] == rank
