@@ -15,11 +15,11 @@ import numpy as np
 
 from grpsparse.errors import OptionError
 from grpsparse.groups import FloatArray
-from grpsparse.problem import Problem
+from grpsparse.problem import Problem, moments_of
 from grpsparse.record import Grid, Path, Point, collect
-from grpsparse.solvers import Solver
+from grpsparse.solvers import Solver, by_gram
 from grpsparse.threads import each_of
-from grpsparse.track import Track
+from grpsparse.track import How, Track
 
 __all__ = ["Grid", "Path", "fit_path", "fit_paths"]
 
@@ -76,7 +76,13 @@ def fit_paths(
         if refusal is not None:
             raise OptionError(f"solver={solver.name!r} cannot fit this: {refusal}")
     first = float(grid.values[0])
-    tracks = [Track(problem, solver, tol, first=first) for problem in problems]
+    gram = _by_gram(solver, problems)
+    exact = gram and problems[0].data.family.hessian == "constant"
+    moments = moments_of(problems) if exact else [None] * len(problems)
+    tracks = [
+        Track(problem, solver, tol, How(first, gram, each))
+        for problem, each in zip(problems, moments, strict=True)
+    ]
     stopped = None
     with each_of(len(tracks)) as each:
         for value in grid.values:
@@ -92,7 +98,17 @@ def fit_paths(
             stopped = _reason_to_stop(tracks[0].problem, grid, tracks[0].points)
             if stopped is not None:
                 break
-    return [collect(track.problem, track.working, track.points, stopped) for track in tracks]
+    arithmetic = "gram" if gram else "residual"
+    return [
+        collect(track.problem, track.working, track.points, arithmetic, stopped)
+        for track in tracks
+    ]
+
+
+def _by_gram(solver: Solver, problems: Sequence[Problem]) -> bool:
+    if solver.arithmetic != "auto":
+        return solver.arithmetic == "gram"
+    return by_gram(problems[0], len(problems))
 
 
 def _share_products(tracks: list[Track]) -> None:

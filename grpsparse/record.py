@@ -137,7 +137,11 @@ class Path:
 
 
 def collect(
-    problem: Problem, working: WorkingSet, points: list[Point], stopped: str | None
+    problem: Problem,
+    working: WorkingSet,
+    points: list[Point],
+    arithmetic: str,
+    stopped: str | None,
 ) -> Path:
     """Return the path of some points."""
     n_outputs = problem.n_outputs
@@ -163,7 +167,7 @@ def collect(
                 np.array([getattr(work, name) for work in works])
                 for name in Effort.__slots__[:-1]
             ),
-            arithmetic="residual",
+            arithmetic=arithmetic,
         ),
         stopped,
     )

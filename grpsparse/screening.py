@@ -15,16 +15,17 @@ Reference: Tibshirani et al. (2012), doi:10.1111/j.1467-9868.2011.01004.x, for s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from grpsparse.backend import segment_sums
 from grpsparse.design import Standardised
 from grpsparse.groups import BoolArray, FloatArray, IntArray
-from grpsparse.problem import Problem
+from grpsparse.problem import Checked, Moments, Problem, State, certify, dual_point
+from grpsparse.solvers import WorkingSet
 
-__all__ = ["Look", "Reach", "Screen"]
+__all__ = ["Look", "MomentScreen", "Reach", "Screen"]
 
 BANK = 4  # references kept
 FULL_ABOVE = 0.2  # share of the coordinates at which all are evaluated
@@ -35,20 +36,28 @@ SLACK = 1e-10  # relative, for rounding in the projection
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What is known of all correlations before any product with X.
+    """What is known of the correlations of a point.
 
     Parameters
     ----------
-    dual : ndarray of shape (n, K)
+    state : State
+    lambda_ : float
     needed : ndarray of int
-        Groups to evaluate; all others are proven to be optimal at zero.
+        Groups whose correlations are exact; all others are proven to be optimal at zero.
     full : bool
-        Whether all groups are to be evaluated.
+        Whether all correlations are still to be computed.
+    dual : ndarray of shape (n, K), optional
+        The dual point they belong to.
+    passes : float
+        Products with X that were taken, one with all columns being 1.
     """
 
-    dual: FloatArray
+    state: State
+    lambda_: float
     needed: IntArray
     full: bool
+    dual: FloatArray | None = None
+    passes: float = 0.0
 
 
 class Reach:
@@ -109,9 +118,16 @@ class Screen:
         self.correlation = problem.start.correlation
         self._remember(problem.start.dual, self.correlation)
 
-    def look(self, dual: FloatArray, lambda_: float, swept: BoolArray) -> Look:
-        """Estimate all correlations of a dual point, and clear the groups that are bounded."""
+    def start(self, working: WorkingSet) -> State:
+        """Return the null fit as a point of the path."""
+        start = self._problem.start
+        theta = working.own(start.theta[working.coordinates])
+        return State(theta, start.intercept, start.eta, start.loss)
+
+    def look(self, state: State, lambda_: float, swept: BoolArray) -> Look:
+        """Estimate all correlations, clear the groups that are bounded, evaluate the others."""
         problem = self._problem
+        dual = dual_point(problem, state, lambda_)
         share, left = self._project(dual)
         correlation = share[0] * self._known[0]
         for each, known in zip(share[1:], self._known[1:], strict=True):
@@ -121,24 +137,62 @@ class Screen:
         worst = excess.max(axis=1) + SLACK * lambda_ * problem.blocks.weight
         doubtful = worst + self._reach.values * left > 0
         self._reach.tighten(np.flatnonzero(doubtful & ~swept))
-        needed = swept | (worst + self._reach.values * left > 0)
-        columns = np.diff(problem.blocks.starts) @ needed
-        full = bool(columns > FULL_ABOVE * correlation.shape[0] + swept_columns(problem, swept))
-        return Look(dual, np.flatnonzero(needed), full)
+        needed = np.flatnonzero(swept | (worst + self._reach.values * left > 0))
+        sizes = np.diff(problem.blocks.starts)
+        columns, own = sizes[needed].sum(), sizes[swept].sum()
+        if columns > FULL_ABOVE * correlation.shape[0] + own:
+            return Look(state, lambda_, needed, full=True, dual=dual)
+        weighted = problem.data.weights[:, None] * dual
+        rows = problem.blocks.rows(needed)
+        correlation[rows] = problem.coordinates.correlate(weighted, needed)
+        passes = rows.size / max(1, correlation.shape[0])
+        return Look(state, lambda_, needed, full=False, dual=dual, passes=passes)
 
-    def complete(self, look: Look, correlation: FloatArray) -> None:
-        """Take in all correlations of a look (q, K), or those of the groups it needed."""
-        if look.full:
-            self.correlation = correlation
-            self._remember(look.dual, correlation)
-            return
-        self.correlation[self._problem.blocks.rows(look.needed)] = correlation
+    def receive(self, look: Look, correlation: FloatArray) -> Look:
+        """Take in all correlations (q, K) of a look that asked for them."""
+        assert look.dual is not None
+        self.correlation = correlation
+        self._remember(look.dual, correlation)
+        every = np.arange(self._problem.blocks.weight.size)
+        return replace(look, needed=every, full=False, passes=1.0)
+
+    def certify(self, look: Look, working: WorkingSet, penalty: float) -> float:
+        """Return the certificate of the point looked at."""
+        problem, needed = self._problem, look.needed
+        assert look.dual is not None
+        rows = problem.blocks.rows(needed)
+        theta = None
+        if not problem.penalty.convex:
+            whole = np.zeros((problem.coordinates.size, problem.n_outputs))
+            whole[working.coordinates] = working.standard(working.grown(look.state.theta))
+            theta = whole[rows]
+        checked = Checked(needed, problem.blocks.part(needed), self.correlation[rows], theta)
+        return certify(problem, look.state, look.lambda_, look.dual, checked, penalty=penalty)
+
+    def ahead(
+        self, before: State, last: State, theta: FloatArray, left_out: FloatArray
+    ) -> State:
+        """Return the last step taken once more, but for what `left_out` (q, K) holds of it."""
+        problem = self._problem
+        eta = 2.0 * last.eta - before.eta
+        if left_out.any():
+            eta = eta - problem.coordinates.linear_predictor(left_out)
+        intercept = 2.0 * last.intercept - before.intercept
+        drift = 2.0 * last.drift + before.drift
+        return State(theta, intercept, eta, problem.data.loss(eta), drift)
+
+    def gradient(self, state: State, working: WorkingSet) -> FloatArray:
+        """Return the gradient at the point last looked at, in the working set's basis."""
+        problem = self._problem
+        if not problem.penalty.convex or bool(problem.blocks.penalised.all()):
+            return working.own(self.correlation[working.coordinates])
+        # the dual point is orthogonal to what carries no penalty: the residual is not yet
+        weighted = problem.data.weights[:, None] * problem.data.residual(state.eta)
+        return working.own(problem.coordinates.correlate(weighted)[working.coordinates])
 
     def kept(self, lambda_: float, previous: float) -> BoolArray:
         """Return the groups that the strong rule keeps for lambda, (G,)."""
-        problem = self._problem
-        at = max(0.0, 2.0 * lambda_ - previous)
-        return ~problem.blocks.zero_is_optimal(problem.penalty, self.correlation, at)
+        return strong_rule(self._problem, self.correlation, lambda_, previous)
 
     def _project(self, dual: FloatArray) -> tuple[FloatArray, float]:
         """Return the coefficients on the bank, and the W-norm of what is left."""
@@ -164,6 +218,65 @@ class Screen:
         self._moments = moments
 
 
-def swept_columns(problem: Problem, swept: BoolArray) -> float:
-    """Return the number of coordinates of the groups that were swept."""
-    return float(np.diff(problem.blocks.starts) @ swept)
+class MomentScreen:
+    """The same for a problem without rows, where every correlation is known exactly.
+
+    Parameters
+    ----------
+    moments : Moments
+    """
+
+    def __init__(self, moments: Moments) -> None:
+        self._moments = moments
+        self._every = np.arange(moments.problem.blocks.weight.size)
+        self.correlation = moments.problem.start.correlation
+
+    def start(self, working: WorkingSet) -> State:  # noqa: ARG002
+        """Return the null fit as a point of the path."""
+        start = self._moments.problem.start
+        return State(
+            start.theta, start.intercept, start.eta, start.loss, correlation=start.correlation
+        )
+
+    def look(self, state: State, lambda_: float, swept: BoolArray) -> Look:  # noqa: ARG002
+        """Take the correlations of the point."""
+        assert state.correlation is not None
+        self.correlation = state.correlation
+        return Look(state, lambda_, self._every, full=False)
+
+    def receive(self, look: Look, correlation: FloatArray) -> Look:  # noqa: ARG002
+        """Return the look: nothing is ever asked for."""
+        return look
+
+    def certify(self, look: Look, working: WorkingSet, penalty: float) -> float:  # noqa: ARG002
+        """Return the certificate of the point looked at."""
+        theta = look.state.theta
+        return self._moments.certify(theta, self.correlation, look.lambda_, penalty)
+
+    def ahead(
+        self, before: State, last: State, theta: FloatArray, left_out: FloatArray
+    ) -> State:
+        """Return the last step taken once more, but for what `left_out` (q, K) holds of it."""
+        assert before.correlation is not None
+        assert last.correlation is not None
+        correlation = 2.0 * last.correlation - before.correlation
+        rows = np.flatnonzero(left_out)
+        if rows.size:
+            correlation += self._moments.gram[rows].T @ left_out[rows]
+        square, _ = self._moments.squares(theta, correlation)
+        return State(theta, last.intercept, last.eta, 0.5 * square, correlation=correlation)
+
+    def gradient(self, state: State, working: WorkingSet) -> None:  # noqa: ARG002
+        """Return None: the point carries it."""
+
+    def kept(self, lambda_: float, previous: float) -> BoolArray:
+        """Return the groups that the strong rule keeps for lambda, (G,)."""
+        return strong_rule(self._moments.problem, self.correlation, lambda_, previous)
+
+
+def strong_rule(
+    problem: Problem, correlation: FloatArray, lambda_: float, previous: float
+) -> BoolArray:
+    """Return the groups that the sequential strong rule keeps for lambda, (G,)."""
+    at = max(0.0, 2.0 * lambda_ - previous)
+    return ~problem.blocks.zero_is_optimal(problem.penalty, correlation, at)

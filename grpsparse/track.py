@@ -7,17 +7,18 @@ certifies the point or asks for another round.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
 
-from grpsparse.groups import BoolArray, FloatArray, IntArray
-from grpsparse.problem import Checked, Problem, State, certify, dual_point
+from grpsparse.groups import BoolArray, FloatArray
+from grpsparse.problem import Moments, Problem, State
 from grpsparse.record import Point, Work
-from grpsparse.screening import Look, Screen
+from grpsparse.screening import Look, MomentScreen, Screen
 from grpsparse.solvers import Solution, Solver, Task, WorkingSet
 
-__all__ = ["Track"]
+__all__ = ["How", "Track"]
 
 FIRST_SHARE = 4.0  # the gap is about half the root of a sweep's gain: accuracy over tol squared
 LOOSEST = 1e-6  # accuracy is at most this
@@ -28,6 +29,25 @@ PATIENCE = 4  # rounds without progress at the finest accuracy before giving up
 LONGEST_STEP = 0.9  # of a group's norm, to which the last step may be taken once more
 
 
+@dataclass(frozen=True, slots=True)
+class How:
+    """How a problem is solved along its path.
+
+    Parameters
+    ----------
+    first : float
+        First value of lambda.
+    gram : bool
+        Whether sweeps are on Gram matrices.
+    moments : Moments, optional
+        Of a gaussian problem whose rows are not needed any more.
+    """
+
+    first: float
+    gram: bool = False
+    moments: Moments | None = None
+
+
 class Track:
     """A problem, its working set and its points so far.
 
@@ -36,21 +56,18 @@ class Track:
     problem : Problem
     solver : Solver
     tol : float
-    first : float
-        First value of lambda.
+    how : How
     """
 
-    def __init__(self, problem: Problem, solver: Solver, tol: float, *, first: float) -> None:
+    def __init__(self, problem: Problem, solver: Solver, tol: float, how: How) -> None:
         self.problem, self.solver, self.tol = problem, solver, tol
-        self.working = WorkingSet(problem)
-        self.screen = Screen(problem)
+        self.working = WorkingSet(problem, gathered=not how.gram, moments=how.moments)
+        self.screen = Screen(problem) if how.moments is None else MomentScreen(how.moments)
         self.points: list[Point] = []
         self.done = True
-        start = problem.start
-        theta = self.working.own(start.theta[self.working.coordinates])
-        self.state = State(theta, start.intercept, start.eta, start.loss)
-        self._previous = max(problem.lambda_max, first)
-        self._lambda = first
+        self.state = self.screen.start(self.working)
+        self._previous = max(problem.lambda_max, how.first)
+        self._lambda = how.first
         self._work = Work()
         self._kept: BoolArray = ~problem.blocks.penalised
         self._accuracy = LOOSEST
@@ -90,41 +107,35 @@ class Track:
         work.newton_steps += solution.newton_steps
         work.seconds_solve += perf_counter() - clock
         clock = perf_counter()
-        dual = dual_point(problem, self.state, self._lambda)
-        look = self.screen.look(dual, self._lambda, self._kept)
-        self._look = look
-        if not look.full:
-            found = problem.coordinates.correlate(self.weighted_dual(), look.needed)
-            self.screen.complete(look, found)
-            work.passes += found.shape[0] / max(1, problem.coordinates.size)
-        work.groups += problem.blocks.weight.size if look.full else look.needed.size
+        self._look = self.screen.look(self.state, self._lambda, self._kept)
         work.seconds_screen += perf_counter() - clock
 
     def weighted_dual(self) -> FloatArray:
         """Return W dual, (n, K)."""
         assert self._look is not None
+        assert self._look.dual is not None
         weighted: FloatArray = self.problem.data.weights[:, None] * self._look.dual
         return weighted
 
     def receive(self, correlation: FloatArray) -> None:
         """Take the correlations (q, K) of all groups."""
         assert self._look is not None
-        self.screen.complete(self._look, correlation)
-        self._work.passes += 1.0
+        self._look = self.screen.receive(self._look, correlation)
 
     def check(self) -> None:
         """Certify the point, or prepare another round."""
         clock = perf_counter()
-        problem, look, solution = self.problem, self._look, self._solution
-        assert look is not None and solution is not None
-        checked = self._checked(look.needed)
+        problem, look, work = self.problem, self._look, self._work
+        assert look is not None
+        work.passes += look.passes
+        work.groups += look.needed.size
         paid = self.working.blocks.value(
             problem.penalty, self.working.grown(self.state.theta), self._lambda
         )
-        value = certify(problem, self.state, self._lambda, look.dual, checked, penalty=paid)
+        value = self.screen.certify(look, self.working, paid)
         self._round += 1
         self._work.seconds_certify += perf_counter() - clock
-        if value > self.tol and self._again(value, checked):
+        if value > self.tol and self._again(value, look):
             self._look = None
             return
         self._work.working_set = int(self._kept.sum())
@@ -142,16 +153,15 @@ class Track:
         )
         self._previous, self.done, self._look = self._lambda, True, None
 
-    def _again(self, value: float, checked: Checked) -> bool:
+    def _again(self, value: float, look: Look) -> bool:
         """Prepare another round, or return False where none would help."""
         problem, solution = self.problem, self._solution
         assert solution is not None
-        self._gradient = self._exact_gradient()
-        added = (checked.blocks.excess(problem.penalty, checked.correlation, self._lambda) > 0).any(
-            axis=1
-        )
-        joining = checked.groups[added]
-        new = joining[~self._kept[joining]]
+        self._gradient = self.screen.gradient(self.state, self.working)
+        blocks = problem.blocks.part(look.needed)
+        known = self.screen.correlation[problem.blocks.rows(look.needed)]
+        joining = (blocks.excess(problem.penalty, known, self._lambda) > 0).any(axis=1)
+        new = look.needed[joining & ~self._kept[look.needed]]
         if new.size:
             self._kept[new] = True
             return True
@@ -163,25 +173,6 @@ class Track:
             return False
         self._accuracy = max(min(self._accuracy * TIGHTER, self.tol**2), 1e-28)
         return True
-
-    def _checked(self, needed: IntArray) -> Checked:
-        """Return blocks, correlations and coefficients of the groups that were evaluated."""
-        problem, working = self.problem, self.working
-        rows = problem.blocks.rows(needed)
-        theta = None
-        if not problem.penalty.convex:
-            whole = np.zeros((problem.coordinates.size, problem.n_outputs))
-            whole[working.coordinates] = working.standard(working.grown(self.state.theta))
-            theta = whole[rows]
-        return Checked(needed, problem.blocks.part(needed), self.screen.correlation[rows], theta)
-
-    def _exact_gradient(self) -> FloatArray:
-        """Return the gradient in the working set's basis, of the residual as it is."""
-        problem, working = self.problem, self.working
-        if not problem.penalty.convex or bool(problem.blocks.penalised.all()):
-            return working.own(self.screen.correlation[working.coordinates])
-        weighted = problem.data.weights[:, None] * problem.data.residual(self.state.eta)
-        return working.own(problem.coordinates.correlate(weighted)[working.coordinates])
 
     def _active(self, theta: FloatArray) -> BoolArray:
         """Return which groups of the working set have a nonzero coefficient."""
@@ -203,18 +194,11 @@ class Track:
         going |= (working.blocks.weight == 0)[:, None]
         sizes = np.diff(working.blocks.starts)
         left_out = np.repeat(~going, sizes, axis=0) * step
-        eta = 2.0 * last.eta - before.eta
-        drift = 2.0 * last.drift + before.drift
-        stale = np.flatnonzero(left_out.any(axis=1))
-        if stale.size:
-            whole = np.zeros((problem.coordinates.size, theta.shape[1]))
+        whole = np.zeros((problem.coordinates.size, theta.shape[1]))
+        if left_out.any():
             whole[working.coordinates] = working.standard(left_out)
-            eta = eta - problem.coordinates.linear_predictor(whole)
         theta = theta + step - left_out
-        intercept = 2.0 * last.intercept - before.intercept
-        loss = problem.data.loss(eta)
+        state = self.screen.ahead(before, last, theta, whole)
         paid = working.blocks.value(problem.penalty, theta, self._lambda)
         known = self.points[-1].penalty * self._lambda / self.points[-1].lambda_
-        if loss + paid < last.loss + known:
-            return State(theta, intercept, eta, loss, drift)
-        return last
+        return state if state.loss + paid < last.loss + known else last

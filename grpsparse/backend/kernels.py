@@ -362,7 +362,8 @@ def descend(
             if not chosen[block]:
                 continue
             visits += 1
-            if gram is None:
+            # a storage that is None is pruned where this is compiled
+            if sources is not None:
                 gain += _residual_visit(
                     sources,
                     sparse,
@@ -376,7 +377,7 @@ def descend(
                     curvature,
                     work,
                 )
-            else:
+            if gram is not None:
                 gain += _gram_visit(gram, spans, block, parts, penalty, state, work)
         sweeps += 1
         if sweeps == 1:

@@ -144,6 +144,22 @@ class Standardised:
         coef[columns] = small.forward(theta[active])
         return self.design.linear_predictor(coef) - self.centre[active] @ theta[active]
 
+    def gram(self, weights: FloatArray, groups: IntArray | None = None) -> FloatArray:
+        """Return Z' diag(w) Z, of the coordinates of all groups or of some, for weights (n,)."""
+        wanted = np.arange(self.size) if groups is None else self.coordinates_of(groups)
+        columns, small = self.whole.part(wanted)
+        cross = self.design.cross(columns, weights)
+        total = float(weights.sum())
+        sums = self.design.correlate(weights[:, None], columns)
+        return _centred(small, cross, sums, self.centre[wanted], total)
+
+    def gram_of(self, cross: FloatArray) -> FloatArray:
+        """Return Z'WZ from X'WX (p, p), under the weights of these coordinates."""
+        columns, small = self.whole.part(np.arange(self.size))
+        out = small.back(small.back(cross[np.ix_(columns, columns)]).T)
+        out -= self.centre[:, None] * self.centre
+        return out
+
     def coefficients(self, coordinates: IntArray, theta: FloatArray) -> tuple[IntArray, FloatArray]:
         """Bring a path from coordinates to the columns of X.
 
@@ -193,3 +209,13 @@ class Standardised:
         rows = small.back(columns)
         rows -= self.centre[coordinates][:, None]
         return np.ascontiguousarray(rows, dtype=columns.dtype)
+
+
+def _centred(
+    small: Transform, cross: FloatArray, sums: FloatArray, centre: FloatArray, total: float
+) -> FloatArray:
+    """Return (XT - 1m')'H(XT - 1m') from X'HX (p, p), X'h (p, 1), m and the sum of h."""
+    out = small.back(small.back(cross).T)
+    along = small.back(sums)[:, 0]
+    out -= along[:, None] * centre + centre[:, None] * (along - total * centre)
+    return out

@@ -141,18 +141,18 @@ def _cells(design: FactorDesign, index: IntArray, other: IntArray | None, rows: 
                 _diagonal(design, a, b, rows, out)
                 continue
             table = _tabulate(codes, a, b, weights, constant, rows.n_parts)
-            _place(out, a.places, b.places, table)
+            _place(out, a, b, table)
             if other is None:
-                _place(out, b.places, a.places, table.transpose(0, 2, 1))
+                _place(out, b, a, table.transpose(0, 2, 1))
     return out
 
 
-def _place(out: FloatArray, rows: IntArray, columns: IntArray, block: FloatArray) -> None:
-    """Write a block (n_parts, rows, columns) into `out`, by slices where places are neighbours."""
-    if all((np.diff(places) == 1).all() for places in (rows, columns)):
-        out[:, rows[0] : rows[0] + rows.size, columns[0] : columns[0] + columns.size] = block
+def _place(out: FloatArray, a: _Term, b: _Term, table: FloatArray) -> None:
+    """Write a table (n_parts, levels of a, levels of b) where it belongs."""
+    if isinstance(a.where, slice) and isinstance(b.where, slice):
+        out[:, a.where, b.where] = table
     else:
-        out[:, rows[:, None], columns] = block
+        out[:, a.places[:, None], b.places] = table
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +164,7 @@ class _Term:
     levels: IntArray
     codes: CodeArray
     values: FloatArray | None
+    where: slice | IntArray
 
     @property
     def width(self) -> int:
@@ -177,7 +178,11 @@ class _Term:
             lookup = np.full(n_levels + 1, levels.size, dtype=np.int32)
             lookup[levels] = np.arange(levels.size)
             codes = lookup[codes]
-        return cls(t, places, levels, codes, design.value_of(t))
+        neighbours = places.size and places[-1] - places[0] == places.size - 1
+        where = places
+        if neighbours and (np.diff(places) == 1).all():
+            where = slice(int(places[0]), int(places[-1]) + 1)
+        return cls(t, places, levels, codes, design.value_of(t), where)
 
 
 def _tabulate(

@@ -2,12 +2,14 @@
 
 from grpsparse.problem.blocks import Blocks
 from grpsparse.problem.certificate import Checked, certify, dual_point
+from grpsparse.problem.moments import Moments, moments_of
 from grpsparse.problem.problem import NullFit, PenaltySpec, Problem, State, build_problem
 from grpsparse.problem.smooth import Observed
 
 __all__ = [
     "Blocks",
     "Checked",
+    "Moments",
     "NullFit",
     "Observed",
     "PenaltySpec",
@@ -16,4 +18,5 @@ __all__ = [
     "build_problem",
     "certify",
     "dual_point",
+    "moments_of",
 ]

@@ -31,7 +31,7 @@ from grpsparse.problem.null import Basis, unpenalised_basis
 from grpsparse.problem.problem import Problem, State
 from grpsparse.problem.smooth import Observed, newton
 
-__all__ = ["Checked", "certify", "dual_point"]
+__all__ = ["Checked", "certify", "dual_point", "violation"]
 
 POLISHING_STEPS = 10
 SMALLEST_MIXTURE = 1e-16
@@ -171,14 +171,19 @@ def _basis(problem: Problem, lambda_: float) -> Basis:
     return unpenalised_basis(rows, problem.data.weights, intercept=problem.intercept)
 
 
-def _stationarity(
-    problem: Problem, lambda_: float, dual: FloatArray, checked: Checked
-) -> float:
+def _stationarity(problem: Problem, lambda_: float, dual: FloatArray, checked: Checked) -> float:
+    weighted = problem.data.weights[:, None] * dual
+    free = float(np.linalg.norm(_basis(problem, lambda_).rows @ weighted))
+    return max(violation(problem, lambda_, checked), free) / problem.gradient_scale
+
+
+def violation(problem: Problem, lambda_: float, checked: Checked) -> float:
+    """Return the largest violation of stationarity over penalised blocks, over their weights."""
     penalty, blocks = problem.penalty, checked.blocks
     assert checked.theta is not None
     norms = blocks.norms(checked.theta)
     excess = blocks.excess(penalty, checked.correlation, lambda_)
-    violation = np.where(norms > 0, 0.0, np.maximum(excess, 0.0))
+    left = np.where(norms > 0, 0.0, np.maximum(excess, 0.0))
     level = lambda_ * blocks.weight
     sizes = np.diff(blocks.starts)
     for v, (view, theta) in enumerate(
@@ -187,9 +192,6 @@ def _stationarity(
         slope = penalty.radial_derivative(norms[:, v], level)
         pull = np.divide(slope, norms[:, v], out=np.zeros_like(slope), where=norms[:, v] > 0)
         balance = view - np.repeat(pull, sizes)[:, None] * theta
-        left = blocks.norms(balance)[:, 0]
-        violation[:, v] = np.where(norms[:, v] > 0, left, violation[:, v])
-    relative = violation[blocks.penalised] / blocks.weight[blocks.penalised, None]
-    weighted = problem.data.weights[:, None] * dual
-    free = float(np.linalg.norm(_basis(problem, lambda_).rows @ weighted))
-    return max(float(relative.max(initial=0.0)), free) / problem.gradient_scale
+        left[:, v] = np.where(norms[:, v] > 0, blocks.norms(balance)[:, 0], left[:, v])
+    relative = left[blocks.penalised] / blocks.weight[blocks.penalised, None]
+    return float(relative.max(initial=0.0))

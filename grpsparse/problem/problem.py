@@ -89,7 +89,9 @@ class State:
     loss : float
         Weighted mean loss.
     drift : float
-        Bound on the W-norm of the rounding in `eta`, over the size of one step.
+        Estimate of the W-norm of the rounding in `eta`.
+    correlation : ndarray of shape (q, 1), optional
+        Z'Wr of a problem that is solved through its moments, where `eta` stays at the null fit.
     """
 
     theta: FloatArray
@@ -97,6 +99,7 @@ class State:
     eta: FloatArray
     loss: float
     drift: float = 0.0
+    correlation: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True)

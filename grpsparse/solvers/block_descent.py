@@ -14,14 +14,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from grpsparse.errors import OptionError
-from grpsparse.problem import Problem, State
+from grpsparse.problem import Moments, Problem, State
+from grpsparse.solvers.moment_sweeps import MomentSweeps
 from grpsparse.solvers.protocol import Solution, Task
 from grpsparse.solvers.sweeps import LARGEST_DAMPING, Sweeps
 from grpsparse.solvers.working_set import WorkingSet
 
 __all__ = ["BlockDescent"]
 
+ARITHMETICS = ("auto", "residual", "gram")
 PATIENCE = 100  # sweeps before Newton's method is tried in between
+FINE = 1e-15  # accuracy for which Newton's method gives the last digits without rows
 LOUDEST = 10.0  # the certificate is to be this many times the rounding in it
 
 
@@ -33,16 +36,25 @@ class BlockDescent:
     ----------
     max_iter : int
         Largest number of sweeps over the working set for one value of lambda.
+    arithmetic : {"auto", "residual", "gram"}
+        What the sweeps update: the residual of every row, or the gradient through a Gram
+        matrix of the coordinates (of all, once, for the gaussian family; of the working set, at
+        every Newton step, for others). Auto takes what is expected to be cheaper.
 
     Raises
     ------
     OptionError
-        `max_iter` below 1.
+        `max_iter` below 1, or another arithmetic.
     """
 
     max_iter: int = 20_000
+    arithmetic: str = "auto"
 
     def __post_init__(self) -> None:
+        if self.arithmetic not in ARITHMETICS:
+            raise OptionError(
+                f"arithmetic={self.arithmetic!r}; it is one of {', '.join(map(repr, ARITHMETICS))}."
+            )
         if not isinstance(self.max_iter, int) or self.max_iter < 1:
             raise OptionError(f"max_iter={self.max_iter!r}; give a whole number of at least 1.")
 
@@ -57,6 +69,8 @@ class BlockDescent:
 
     def solve(self, problem: Problem, start: State, working: WorkingSet, task: Task) -> Solution:
         """Minimise over the task's groups; see :class:`grpsparse.solvers.protocol.Solver`."""
+        if working.moments is not None:
+            return _by_moments(working.moments, start, working, task, self.max_iter)
         work = Sweeps(problem, start, working, task)
         if task.gradient is None and work.settled():
             used = work.finish(task.accuracy)
@@ -76,3 +90,22 @@ class BlockDescent:
         if work.drift > 0 and LOUDEST * work.noise() > task.target:
             work.refresh()
         return Solution(work.state(), used, exhausted=used >= self.max_iter, newton_steps=steps)
+
+
+def _by_moments(
+    moments: Moments, start: State, working: WorkingSet, task: Task, max_iter: int
+) -> Solution:
+    """Minimise a gaussian problem without its rows."""
+    work = MomentSweeps(moments, start, working, task)
+    used, patience, finished = 0, PATIENCE, 0
+    while used < max_iter:
+        sweeps, gain = work.sweep(min(max_iter - used, patience))
+        used += sweeps
+        if gain <= task.accuracy:
+            break
+        if used >= patience:
+            finished += work.finish()
+            patience *= 2
+    if task.accuracy < FINE:
+        finished += work.finish()
+    return Solution(work.state(), used + finished, exhausted=used >= max_iter)

@@ -65,6 +65,10 @@ class Solver(Protocol):
     def name(self) -> str:
         """Name under which it can be asked for."""
 
+    @property
+    def arithmetic(self) -> str:
+        """``"auto"``, or ``"residual"`` or ``"gram"`` to force one."""
+
     def supports(self, problem: Problem) -> str | None:
         """Return None, or a sentence that says why the problem is not for this solver."""
 

@@ -15,7 +15,7 @@ import numpy as np
 from grpsparse.groups import FloatArray, IntArray
 from grpsparse.problem import Problem
 
-__all__ = ["Gathered", "Sources", "eigenbasis"]
+__all__ = ["Gathered", "Sources", "eigenbasis", "in_place"]
 
 GROWTH = 1.5  # spare room when columns are added, so that gathering stays linear
 FLATTEST = 1e-9  # eigenvalue, relative to the largest, below which a metric is not smaller
@@ -40,6 +40,13 @@ class Gathered:
     places: IntArray
     scale: FloatArray
     turns: list[tuple[IntArray, FloatArray]]
+
+
+def in_place(n_groups: int, n_rows: int) -> Gathered:
+    """Return what adding groups gives where nothing is gathered."""
+    places = np.zeros((n_groups, 4), dtype=np.int64)
+    places[:, 3] = -1
+    return Gathered(places, np.ones(n_rows), [])
 
 
 class Sources:

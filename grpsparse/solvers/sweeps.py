@@ -9,6 +9,7 @@ from grpsparse.problem import Problem, State
 from grpsparse.problem.smooth import ROUNDING, newton
 from grpsparse.solvers.curved import PenaltyBlocks
 from grpsparse.solvers.protocol import Task
+from grpsparse.solvers.weighted import weighted_gram
 from grpsparse.solvers.shift import class_shift
 from grpsparse.solvers.working_set import WorkingSet
 
@@ -72,44 +73,92 @@ class Sweeps:
 
     def newton_step(self, max_sweeps: int, accuracy: float) -> tuple[int, float]:
         """Minimise the model, move, and return sweeps and first gain over the null deviance."""
+        limits = (max_sweeps, accuracy * self.problem.scale, self._share())
+        step = self._rows_step if self.working.sources is not None else self._gram_step
+        sweeps, gain, theta, moved = step(limits)
+        self.gradient = None
+        self._move(theta, moved)
+        return sweeps, gain / self.problem.scale
+
+    def _kernel_penalty(self) -> tuple[int, float, float, bool, float]:
+        penalty = self.problem.penalty
+        first, second = penalty.parameters
+        slack = CONVEX_SLACK if penalty.convex else NONCONVEX_SLACK
+        return (penalty.code, float(first), float(second), self.working.turned, slack)
+
+    def _rows_step(
+        self, limits: tuple[int, float, float]
+    ) -> tuple[int, float, FloatArray, FloatArray]:
+        """Sweep in residual form; return sweeps, first gain, coefficients, and what eta moves."""
         from grpsparse.backend.kernels import descend
         from grpsparse.backend.scratch import scratch
 
-        data, penalty = self.problem.data, self.problem.penalty
+        data, working = self.problem.data, self.working
+        assert working.sources is not None
         residual = (data.weights[:, None] * data.residual(self.eta)).T
         base = np.zeros(self.theta.shape[::-1])
         if self.gradient is None:
             left = np.ascontiguousarray(residual, dtype=np.float32)
         else:
-            base[:, self.working.top :] = self.working.grown(self.gradient).T
-            base[:, : self.working.top] = residual.sum(axis=1, keepdims=True)
+            base[:, working.top :] = working.grown(self.gradient).T
+            base[:, : working.top] = residual.sum(axis=1, keepdims=True)
             left = np.zeros(residual.shape, dtype=np.float32)
         theta = self.theta.copy()
         moved = np.zeros_like(left)
-        first, second = penalty.parameters
-        slack = CONVEX_SLACK if penalty.convex else NONCONVEX_SLACK
         chances, curvature = self._model()
-        sources, factors, sparse = self.working.sources.arrays()
+        sources, factors, sparse = working.sources.arrays()
         sweeps, gain, _ = descend(
             sources,
             factors,
             sparse,
             None,
-            (self.spans, self.levels, self.working.scale, self.metric),
-            (penalty.code, float(first), float(second), self.working.turned, slack),
+            (self.spans, self.levels, working.scale, self.metric),
+            self._kernel_penalty(),
             (theta, base, left, moved),
             chances,
             curvature,
             scratch(self.spans, left, sparse=sparse is not None),
             np.ones(self.spans.shape[0], dtype=np.bool_),
-            (max_sweeps, accuracy * self.problem.scale, self._share()),
+            limits,
         )
-        self.gradient = None
-        self._move(theta, moved.T)
-        return int(sweeps), float(gain) / self.problem.scale
+        return int(sweeps), float(gain), theta, moved.T
+
+    def _gram_step(
+        self, limits: tuple[int, float, float]
+    ) -> tuple[int, float, FloatArray, FloatArray]:
+        """Sweep on the Hessian of the groups' coordinates; return as `_rows_step` does."""
+        from grpsparse.backend.kernels import descend
+        from grpsparse.backend.scratch import scratch
+
+        problem, working = self.problem, self.working
+        system = weighted_gram(problem, working, self.task.groups, self.eta)
+        rows, spans = system.rows, system.spans(self.spans)
+        theta = np.ascontiguousarray(self.theta[rows])
+        diagonal = np.diagonal(system.gram).reshape(-1, rows.size).max(axis=0)
+        scale = system.scale(diagonal, spans, turned=working.turned)
+        sweeps, gain, _ = descend(
+            None,
+            None,
+            None,
+            system.gram * self.damping,
+            (spans, self.levels, scale, self.metric),
+            self._kernel_penalty(),
+            (theta, system.gradient, None, None),
+            None,
+            None,
+            scratch(spans, np.empty((theta.shape[1], 0), np.float32), sparse=False),
+            np.ones(spans.shape[0], dtype=np.bool_),
+            limits,
+        )
+        step = theta - self.theta[rows]
+        whole = self.theta.copy()
+        whole[rows] = theta
+        return int(sweeps), float(gain), whole, system.predictor(step)
 
     def _share(self) -> float:
         """Return the share of the first sweep's gain at which the model counts as minimised."""
+        if self.working.sources is None:
+            return REFINED_SHARE
         if self.gradient is None:
             return INNER_SHARE_QUADRATIC if self.quadratic else INNER_SHARE
         return REFINED_SHARE_QUADRATIC if self.quadratic else REFINED_SHARE
@@ -141,7 +190,9 @@ class Sweeps:
                 self.theta, self.eta, self.penalty_value = trial, eta, penalty
                 self.loss = loss
                 self.damping = max(1.0, 0.5 * self.damping)
-                self.drift += SINGLE * float(np.sqrt(data.mean(np.square(moved).sum(axis=1))))
+                if self.working.sources is not None:
+                    size = data.mean(np.square(moved).sum(axis=1))
+                    self.drift += SINGLE * float(np.sqrt(size))
                 return
             size *= 0.5
         self.damping *= 4.0

@@ -14,8 +14,8 @@ import numpy as np
 
 from grpsparse.backend import LINEAR
 from grpsparse.groups import BoolArray, FloatArray, IntArray
-from grpsparse.problem import Blocks, Problem
-from grpsparse.solvers.sources import Sources
+from grpsparse.problem import Blocks, Moments, Problem
+from grpsparse.solvers.sources import Sources, in_place
 
 __all__ = ["WorkingSet"]
 
@@ -28,6 +28,10 @@ class WorkingSet:
     Parameters
     ----------
     problem : Problem
+    gathered : bool
+        Whether the sweeps need the columns; on a Gram matrix they do not.
+    moments : Moments, optional
+        Of a problem to be solved without rows: then all groups belong to the set.
 
     Attributes
     ----------
@@ -43,16 +47,20 @@ class WorkingSet:
         Curvatures D of the rows.
     """
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(
+        self, problem: Problem, *, gathered: bool = True, moments: Moments | None = None
+    ) -> None:
         self._problem = problem
-        self.top = 1 if problem.intercept else 0
+        self.moments = moments
+        # the columns are centred: without rows the intercept is that of the null fit
+        self.top = 1 if problem.intercept and moments is None else 0
         self.turned = problem.penalty.code == LINEAR and problem.penalty.l1_fraction == 0
         self.held: BoolArray = np.zeros(problem.blocks.weight.size, dtype=bool)
         self.groups: IntArray = np.empty(0, dtype=np.int64)
         self.coordinates: IntArray = np.empty(0, dtype=np.int64)
         self.blocks = Blocks(np.zeros(1, np.int64), problem.blocks.shared, np.empty(0))
         self.scale: FloatArray = np.ones(self.top)
-        self.sources = Sources(problem, self.top)
+        self.sources = Sources(problem, self.top) if gathered and moments is None else None
         self._turn: Any = None  # block-diagonal, rows and columns (m, m); None is the identity
         classes = np.arange(problem.n_outputs * self.top)
         zero = np.zeros_like(classes)
@@ -60,7 +68,7 @@ class WorkingSet:
         self._group_of_block = np.full(classes.size, INTERCEPT)
         self.metric: FloatArray = np.full(classes.size, problem.curvature)
         self._exact = np.empty((0, 0))
-        self.add(~problem.blocks.penalised)
+        self.add(~problem.blocks.penalised if moments is None else np.ones_like(self.held))
 
     @property
     def size(self) -> int:
@@ -78,7 +86,10 @@ class WorkingSet:
         if not new.size:
             return
         starts = part.starts[np.append(True, np.diff(part.starts) > 0)]
-        gathered = self.sources.add(new, starts, turned=self.turned)
+        if self.sources is None:
+            gathered = in_place(new.size, int(starts[-1]))
+        else:
+            gathered = self.sources.add(new, starts, turned=self.turned)
         self._append_blocks(new, self.top + self.size + starts, gathered.places)
         self._append_turn(starts, gathered.turns)
         held = self.blocks

@@ -1,0 +1,129 @@
+"""Sweeps of a gaussian problem that has been reduced to its moments: no rows are touched."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from grpsparse.families import Gaussian
+from grpsparse.groups import FloatArray, IntArray
+from grpsparse.problem import Moments, Observed, State
+from grpsparse.problem.smooth import ROUNDING, SmoothFit, newton
+from grpsparse.solvers.curved import PenaltyBlocks
+from grpsparse.solvers.protocol import Task
+from grpsparse.solvers.working_set import WorkingSet
+
+__all__ = ["MomentSweeps"]
+
+INNER_SHARE = 1e-3  # of the first sweep's gain, at which blocks outside are looked at again
+NEWTON_VARIABLES = 400  # largest system that is finished by Newton's method
+NEWTON_MARGIN = 0.1
+NEWTON_STEPS = 30
+FLAT = 1e-13  # eigenvalue, relative to the largest, of a direction that moves nothing
+CONVEX_SLACK, NONCONVEX_SLACK = 1.3, 1.0 + 1e-9  # observed curvature over the metric's
+EXACT_BELOW = 1e-9  # certificates asked below this are not left to updated correlations
+
+
+class MomentSweeps:
+    """One solve on all groups of a task.
+
+    Parameters
+    ----------
+    moments : Moments
+    start : State
+    working : WorkingSet
+    task : Task
+    """
+
+    def __init__(
+        self, moments: Moments, start: State, working: WorkingSet, task: Task
+    ) -> None:
+        assert start.correlation is not None
+        self.moments, self.working, self.task = moments, working, task
+        self.theta, self.intercept, self.eta = start.theta.copy(), start.intercept, start.eta
+        self.base = start.correlation.T.copy()
+        problem = moments.problem
+        level, single = problem.blocks.levels(problem.penalty, task.lambda_)
+        self.spans, self.metric, group = working.plan(task.groups)
+        self.levels = np.stack([level[group], single[group]], axis=1)
+        self.scale = _scale(moments, working)
+
+    def sweep(self, max_sweeps: int) -> tuple[int, float]:
+        """Sweep until little is gained; return sweeps and first gain over the null deviance."""
+        from grpsparse.backend.kernels import descend
+        from grpsparse.backend.scratch import scratch
+
+        problem = self.moments.problem
+        penalty = problem.penalty
+        first, second = penalty.parameters
+        slack = CONVEX_SLACK if penalty.convex else NONCONVEX_SLACK
+        sweeps, gain, _ = descend(
+            None,
+            None,
+            None,
+            self.moments.gram,
+            (self.spans, self.levels, self.scale, self.metric),
+            (penalty.code, float(first), float(second), self.working.turned, slack),
+            (self.theta, self.base, None, None),
+            None,
+            None,
+            scratch(self.spans, np.empty((1, 0), np.float32), sparse=False),
+            np.ones(self.spans.shape[0], dtype=np.bool_),
+            (max_sweeps, self.task.accuracy * problem.scale, INNER_SHARE),
+        )
+        return int(sweeps), float(gain) / problem.scale
+
+    def state(self) -> State:
+        """Return the point reached."""
+        self.working.keep_metric(self.task.groups, self.metric)
+        correlation = self.base.T
+        if self.task.target < EXACT_BELOW:
+            correlation = self.moments.correlation(self.theta)
+        square, _ = self.moments.squares(self.theta, correlation)
+        return State(
+            self.theta, self.intercept, self.eta, 0.5 * square, correlation=correlation
+        )
+
+    def finish(self) -> int:
+        """Take Newton steps on the active blocks if they are few; return how many."""
+        problem = self.moments.problem
+        blocks = PenaltyBlocks.of(problem.penalty, self.spans, self.levels, self.theta.shape)
+        free = blocks.free_entries(self.theta)
+        used = np.flatnonzero(free[:, 0])
+        if not 0 < used.size <= NEWTON_VARIABLES:
+            return 0
+        fit = self._newton(blocks, used)
+        step = fit.theta - self.theta[used]
+        self.theta[used] = fit.theta
+        self.base -= step.T @ self.moments.gram[used]
+        return fit.n_steps
+
+    def _newton(self, blocks: PenaltyBlocks, used: IntArray) -> SmoothFit:
+        """Run Newton's method on as few rows as have the same Gram matrix and correlations."""
+        values, basis = np.linalg.eigh(self.moments.gram[np.ix_(used, used)])
+        kept = values > FLAT * values[-1]
+        rows = np.ascontiguousarray(basis[:, kept] * np.sqrt(values[kept]))
+        left = (basis[:, kept] / np.sqrt(values[kept])).T @ self.base[:, used].T
+        y: FloatArray = rows.T @ self.theta[used] + left
+        data = Observed(Gaussian(), y, np.ones(rows.shape[1]), np.zeros_like(y))
+        mask = np.ones((used.size, 1), dtype=np.bool_)
+        return newton(
+            data,
+            rows,
+            self.theta[used],
+            penalty=blocks.rows(used).curved(mask),
+            free=mask,
+            max_steps=NEWTON_STEPS,
+            scale=self.moments.problem.scale,
+            enough=max((NEWTON_MARGIN * self.task.target) ** 2, ROUNDING),
+        )
+
+
+def _scale(moments: Moments, working: WorkingSet) -> FloatArray:
+    """Return the metric D of every coordinate: the diagonal, or a group's mean of it."""
+    diagonal = np.diagonal(moments.gram)
+    if working.turned:
+        return np.maximum(diagonal, 1e-300)
+    starts = working.blocks.starts
+    sizes = np.diff(starts)
+    means = np.add.reduceat(diagonal, starts[:-1]) / sizes if sizes.size else diagonal
+    return np.maximum(np.repeat(means, sizes), 1e-300)

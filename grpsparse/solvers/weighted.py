@@ -1,0 +1,113 @@
+"""The Hessian of the loss on the coordinates of some groups, from weighted cross-products."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from grpsparse.groups import BoolArray, FloatArray, IntArray
+from grpsparse.problem import Problem
+from grpsparse.solvers.working_set import WorkingSet
+
+__all__ = ["WeightedGram", "weighted_gram"]
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedGram:
+    """Hessian and gradient on some rows of a working set, the intercept's first.
+
+    Parameters
+    ----------
+    problem : Problem
+    rows : ndarray of int, shape (r,)
+        Rows of the working set.
+    coordinates : ndarray of int
+        Coordinates of those after the intercept's.
+    gram : ndarray of shape (K r, K r)
+        Hessian, class after class.
+    gradient : ndarray of shape (K, r)
+    """
+
+    problem: Problem
+    rows: IntArray
+    coordinates: IntArray
+    gram: FloatArray
+    gradient: FloatArray
+
+    def spans(self, spans: IntArray) -> IntArray:
+        """Return spans of the working set's rows as spans of these."""
+        out = spans.copy()
+        out[:, :2] -= spans[:, :1]
+        place = np.searchsorted(self.rows, spans[:, 0])
+        out[:, :2] += place[:, None]
+        return out
+
+    def scale(self, diagonal: FloatArray, spans: IntArray, *, turned: bool) -> FloatArray:
+        """Return the metric D of the rows: the diagonal, or a block's largest entry of it."""
+        scale = np.maximum(diagonal, 1e-300)
+        if not turned:
+            for first, last in np.unique(spans[:, :2], axis=0):
+                scale[first:last] = scale[first:last].max()
+        return scale
+
+    def predictor(self, step: FloatArray) -> FloatArray:
+        """Return what a step (r, K) of the rows moves the linear predictor by, (n, K)."""
+        coordinates = self.problem.coordinates
+        top = self.rows.size - self.coordinates.size
+        theta = np.zeros((coordinates.size, step.shape[1]))
+        theta[self.coordinates] = step[top:]
+        moved = np.asfortranarray(coordinates.linear_predictor(theta))
+        moved += step[:top].sum(axis=0)
+        return moved
+
+
+def weighted_gram(
+    problem: Problem, working: WorkingSet, groups: BoolArray, eta: FloatArray
+) -> WeightedGram:
+    """Return Hessian and gradient of the loss at eta, on the coordinates of some groups."""
+    data, top = problem.data, working.top
+    sizes = np.diff(working.blocks.starts)
+    inside = groups[working.groups]
+    order = working.groups[inside]
+    local = np.flatnonzero(np.repeat(inside, sizes))
+    weighted = data.weights[:, None] * data.residual(eta)
+    gradient = problem.coordinates.correlate(weighted, order)
+    head = np.repeat(weighted.sum(axis=0)[None], top, axis=0)
+    curvature = data.family.curvature(eta)
+    n_classes, width = eta.shape[1], top + local.size
+    gram = np.empty((n_classes, width, n_classes, width))
+    softmax = data.family.hessian == "softmax"
+    for k in range(n_classes):
+        for other in range(k + 1):
+            bend, sign = curvature[:, k], 1.0
+            if softmax and k == other:
+                bend = bend * (1.0 - bend)
+            elif softmax:
+                bend, sign = bend * curvature[:, other], -1.0
+            elif k != other:
+                gram[k, :, other] = gram[other, :, k] = 0.0
+                continue
+            block = sign * _bordered(problem, order, data.weights * bend, top)
+            gram[k, :, other] = gram[other, :, k] = block
+    rows = np.concatenate([np.arange(top), top + local])
+    return WeightedGram(
+        problem,
+        rows,
+        working.coordinates[local],
+        gram.reshape(n_classes * width, n_classes * width),
+        np.ascontiguousarray(np.concatenate([head, gradient]).T),
+    )
+
+
+def _bordered(problem: Problem, groups: IntArray, bend: FloatArray, top: int) -> FloatArray:
+    """Return [1, Z]' diag(bend) [1, Z] of some groups."""
+    coordinates = problem.coordinates
+    inner = coordinates.gram(bend, groups)
+    if not top:
+        return inner
+    out = np.empty((inner.shape[0] + 1, inner.shape[0] + 1))
+    out[1:, 1:] = inner
+    out[0, 0] = bend.sum()
+    out[0, 1:] = out[1:, 0] = coordinates.correlate(bend[:, None], groups)[:, 0]
+    return out
