@@ -179,7 +179,7 @@ class _Term:
             lookup[levels] = np.arange(levels.size)
             codes = lookup[codes]
         neighbours = places.size and places[-1] - places[0] == places.size - 1
-        where = places
+        where: slice | IntArray = places
         if neighbours and (np.diff(places) == 1).all():
             where = slice(int(places[0]), int(places[-1]) + 1)
         return cls(t, places, levels, codes, design.value_of(t), where)
