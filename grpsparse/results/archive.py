@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from grpsparse.errors import DataError
+from grpsparse.groups import CellBlock
 
 __all__ = ["Reader", "Writer"]
 
@@ -35,6 +36,15 @@ class Writer:
         self.array(f"{name}.indices", stored.indices)
         self.array(f"{name}.indptr", stored.indptr)
         self.array(f"{name}.shape", stored.shape)
+
+    def block(self, name: str, values: Any) -> int | None:
+        """Add a block of design columns, and return its levels if it is one of cells."""
+        if not isinstance(values, CellBlock):
+            self.matrix(name, values)
+            return None
+        self.array(f"{name}.codes", values.codes)
+        self.array(f"{name}.values", values.values)
+        return values.n_levels
 
     def labels(self, name: str, values: Any) -> dict[str, Any] | None:
         """Add a tuple of labels or the index of a frame, and return how to read it.
@@ -79,6 +89,13 @@ class Reader:
 
         parts = tuple(self.arrays[f"{name}.{part}"] for part in ("data", "indices", "indptr"))
         return sparse.csc_array(parts, shape=tuple(self.arrays[f"{name}.shape"].tolist()))
+
+    def block(self, name: str, n_levels: int | None) -> Any:
+        """Return a block of design columns, of cells if it has levels."""
+        if n_levels is None:
+            return self.matrix(name)
+        codes = np.asarray(self.array(f"{name}.codes"), dtype=np.int32)
+        return CellBlock(codes, n_levels, self.optional(f"{name}.values"))
 
     def labels(self, name: str, described: dict[str, Any] | None) -> Any:
         """Return labels as the writer described them."""

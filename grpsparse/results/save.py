@@ -151,7 +151,6 @@ def _write_path(out: Writer, fit: PathFit) -> dict[str, Any]:
         out.array(f"effort.{name}", getattr(fit.effort, name))
     for name in ("y", "weights", "offset", "rows"):
         out.array(f"training.{name}", getattr(training, name))
-    out.matrix("training.X", training.X)
     out.matrix("path.leak", fit.leak)
     return {
         "model": {"type": _model_type(fit.model), "state": fit.model.to_dict()},
@@ -160,6 +159,10 @@ def _write_path(out: Writer, fit: PathFit) -> dict[str, Any]:
         "settings": {each.name: getattr(fit.settings, each.name) for each in fields(Settings)},
         "classes": out.labels("path.classes", fit.classes),
         "index": out.labels("training.index", training.index),
+        "blocks": [
+            out.block(f"training.block{place}", block)
+            for place, block in enumerate(training.blocks)
+        ],
         "offset_name": training.offset_name,
         "n_given": int(training.n_given),
         "certificate_kind": fit.certificate_kind,
@@ -170,7 +173,10 @@ def _write_path(out: Writer, fit: PathFit) -> dict[str, Any]:
 
 def _read_path(stored: Reader, meta: dict[str, Any], scope: Mapping[str, Any] | None) -> PathFit:
     training = Training(
-        blocks=(stored.matrix("training.X"),),
+        blocks=tuple(
+            stored.block(f"training.block{place}", n_levels)
+            for place, n_levels in enumerate(meta["blocks"])
+        ),
         y=stored.array("training.y"),
         weights=stored.array("training.weights"),
         offset=stored.optional("training.offset"),

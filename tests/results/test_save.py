@@ -11,6 +11,7 @@ from scipy import sparse
 
 from grpsparse import penalties
 from grpsparse.errors import DataError, OptionError
+from grpsparse.groups import CellBlock
 from grpsparse.results import CVFit, PathFit, load
 
 pytestmark = pytest.mark.usefixtures("fake_model")
@@ -77,6 +78,21 @@ def test_sparse_rows_stay_sparse(make_path, tmp_path):
     path.save(tmp_path / "model")
     back = load(tmp_path / "model")
     assert sparse.issparse(back.training.X)
+    np.testing.assert_array_equal(back.predict(), path.predict())
+
+
+def test_factors_stay_codes(make_path, tmp_path):
+    path = make_path()
+    X = path.training.X
+    codes = X[:, 1:].argmax(axis=1).astype(np.int32)
+    blocks = (X[:, :1], CellBlock(codes, X.shape[1] - 1, np.arange(8.0)))
+    path = replace(path, training=replace(path.training, blocks=blocks))
+    path.save(tmp_path / "model")
+    back = load(tmp_path / "model")
+    kept = back.training.blocks[1]
+    assert isinstance(kept, CellBlock)
+    np.testing.assert_array_equal(kept.codes, codes)
+    np.testing.assert_array_equal(back.training.X, path.training.X)
     np.testing.assert_array_equal(back.predict(), path.predict())
 
 
