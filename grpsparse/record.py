@@ -148,7 +148,8 @@ def collect(
     own = np.zeros((working.size, len(points), n_outputs))
     for number, point in enumerate(points):
         own[: point.state.theta.shape[0], number] = point.state.theta
-    theta = working.standard(own.reshape(working.size, -1)).reshape(own.shape)
+    wide = own.reshape(working.size, len(points) * n_outputs)
+    theta = working.standard(wide).reshape(own.shape)
     used = np.flatnonzero(theta.any(axis=(1, 2)))
     used = used[np.argsort(working.coordinates[used])]
     works = [point.work for point in points]

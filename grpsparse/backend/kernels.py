@@ -231,7 +231,7 @@ def _residual_visit(
             lazy_subtract(touched, curvature, lazy, residual, moved)
     else:
         subtract(change, low, high, chances, curvature, mean, residual, moved)
-    return _accept(spans, block, plan, theta, step, observed, length)
+    return _accept(spans, block, plan, penalty, theta, step, observed, length)
 
 
 @njit(**_INNER)
@@ -256,7 +256,7 @@ def _gram_visit(
             break
         metric[block] = 1.05 * observed / length
     _gram_subtract(gram, spans, block, step, base)
-    return _accept(spans, block, plan, theta, step, observed, length)
+    return _accept(spans, block, plan, penalty, theta, step, observed, length)
 
 
 @njit(**_INNER)
@@ -271,7 +271,14 @@ def _propose(
 
 @njit(**_INNER)
 def _accept(
-    spans: Any, block: int, plan: Any, theta: Any, step: Any, observed: float, length: float
+    spans: Any,
+    block: int,
+    plan: Any,
+    penalty: Any,
+    theta: Any,
+    step: Any,
+    observed: float,
+    length: float,
 ) -> float:
     """Move a block, bring its metric nearer to the curvature seen, and return the gain."""
     metric = plan[2]
@@ -280,7 +287,7 @@ def _accept(
         for k in range(high - low):
             theta[first + j, low + k] += step[j, k]
     gain: float = metric[block] * length - 0.5 * observed
-    metric[block] = max(0.8 * metric[block], observed / length)
+    metric[block] = max(0.8 * metric[block], observed / length, penalty[5])
     return gain
 
 
@@ -325,9 +332,9 @@ def descend(
     plan : tuple of spans, levels, scale, metric
         Spans, int64 (B, 8). Levels (B, 2): lambda * weight of the norm and of the elementwise
         part; 0, 0: unpenalised. Scale (m,): D. Metric (B,): s, updated.
-    penalty : tuple of int, float, float, bool, float
+    penalty : tuple of int, float, float, bool, float, float
         Code, its two parameters, whether coordinates of a block differ in D (linear penalties
-        only), and by how much the observed curvature may exceed the metric.
+        only), by how much the observed curvature may exceed the metric, and the least s.
     state : tuple of theta (m, K), base (K, m), residual (K, n), moved (K, n)
         Coefficients, updated; gradient in double precision, updated with a Gram matrix; W (y -
         mu) - W H E as far as `base` does not hold it; E, the change of the linear predictor.

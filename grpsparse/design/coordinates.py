@@ -205,10 +205,9 @@ class Standardised:
     def working_rows(self, coordinates: IntArray) -> FloatArray:
         """Return the coordinates' columns of Z, (len(coordinates), n), contiguous rows."""
         needed, small = self.whole.part(coordinates)
-        columns = self.design.working_columns(needed)
-        rows = small.back(columns)
+        rows = small.back(self.design.working_columns(needed).astype(np.float64, copy=False))
         rows -= self.centre[coordinates][:, None]
-        return np.ascontiguousarray(rows, dtype=columns.dtype)
+        return np.ascontiguousarray(rows)
 
 
 def _centred(

@@ -24,7 +24,7 @@ __all__ = ["BlockDescent"]
 
 ARITHMETICS = ("auto", "residual", "gram")
 PATIENCE = 100  # sweeps before Newton's method is tried in between
-FINE = 1e-15  # accuracy for which Newton's method gives the last digits without rows
+FINE = 1e-9  # certificate for which Newton's method gives the last digits without rows
 LOUDEST = 10.0  # the certificate is to be this many times the rounding in it
 
 
@@ -106,6 +106,6 @@ def _by_moments(
         if used >= patience:
             finished += work.finish()
             patience *= 2
-    if task.accuracy < FINE:
+    if task.target < FINE:
         finished += work.finish()
     return Solution(work.state(), used + finished, exhausted=used >= max_iter)

@@ -20,6 +20,7 @@ NEWTON_MARGIN = 0.1
 NEWTON_STEPS = 30
 FLAT = 1e-13  # eigenvalue, relative to the largest, of a direction that moves nothing
 CONVEX_SLACK, NONCONVEX_SLACK = 1.3, 1.0 + 1e-9  # observed curvature over the metric's
+LEAST_CURVATURE = 1e-6  # what moves nothing must not run away on rounding
 EXACT_BELOW = 1e-9  # certificates asked below this are not left to updated correlations
 
 
@@ -54,6 +55,8 @@ class MomentSweeps:
 
         problem = self.moments.problem
         penalty = problem.penalty
+        if not self.spans.size:
+            return 0, 0.0
         first, second = penalty.parameters
         slack = CONVEX_SLACK if penalty.convex else NONCONVEX_SLACK
         sweeps, gain, _ = descend(
@@ -62,7 +65,7 @@ class MomentSweeps:
             None,
             self.moments.gram,
             (self.spans, self.levels, self.scale, self.metric),
-            (penalty.code, float(first), float(second), self.working.turned, slack),
+            (penalty.code, float(first), float(second), self.working.turned, slack, LEAST_CURVATURE),
             (self.theta, self.base, None, None),
             None,
             None,
@@ -86,6 +89,8 @@ class MomentSweeps:
     def finish(self) -> int:
         """Take Newton steps on the active blocks if they are few; return how many."""
         problem = self.moments.problem
+        if not self.spans.size:
+            return 0
         blocks = PenaltyBlocks.of(problem.penalty, self.spans, self.levels, self.theta.shape)
         free = blocks.free_entries(self.theta)
         used = np.flatnonzero(free[:, 0])

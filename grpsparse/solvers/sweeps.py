@@ -29,6 +29,7 @@ REFINED_SHARE = 0.01  # the same from a gradient in double precision
 REFINED_SHARE_QUADRATIC = 1e-6
 CONVEX_SLACK = 1.3  # observed curvature over the metric's: below 2 a step still descends
 NONCONVEX_SLACK = 1.0001  # rounding in single precision
+LEAST_CURVATURE = 1e-6  # of the typical one: what moves nothing must not run away on rounding
 SINGLE = 5e-7  # relative rounding of a linear predictor updated in single precision
 
 
@@ -73,6 +74,8 @@ class Sweeps:
 
     def newton_step(self, max_sweeps: int, accuracy: float) -> tuple[int, float]:
         """Minimise the model, move, and return sweeps and first gain over the null deviance."""
+        if not self.spans.size:
+            return 0, 0.0
         limits = (max_sweeps, accuracy * self.problem.scale, self._share())
         step = self._rows_step if self.working.sources is not None else self._gram_step
         sweeps, gain, theta, moved = step(limits)
@@ -80,11 +83,12 @@ class Sweeps:
         self._move(theta, moved)
         return sweeps, gain / self.problem.scale
 
-    def _kernel_penalty(self) -> tuple[int, float, float, bool, float]:
+    def _kernel_penalty(self) -> tuple[int, float, float, bool, float, float]:
         penalty = self.problem.penalty
         first, second = penalty.parameters
         slack = CONVEX_SLACK if penalty.convex else NONCONVEX_SLACK
-        return (penalty.code, float(first), float(second), self.working.turned, slack)
+        floor = LEAST_CURVATURE * self.problem.curvature
+        return (penalty.code, float(first), float(second), self.working.turned, slack, floor)
 
     def _rows_step(
         self, limits: tuple[int, float, float]
@@ -202,7 +206,7 @@ class Sweeps:
 
         Only for convex problems: the certificate then tells whether a block should have left.
         """
-        if not self.problem.penalty.convex or self.theta.size > NEWTON_VARIABLES:
+        if not self.problem.penalty.convex or not 0 < self.theta.size <= NEWTON_VARIABLES:
             return False
         blocks = self._blocks()
         free = blocks.free_entries(self.theta)
@@ -213,6 +217,8 @@ class Sweeps:
 
     def finish(self, accuracy: float) -> int:
         """Shift classes, then take Newton steps on the active blocks if they are few."""
+        if not self.spans.size:
+            return 0
         self._shift()
         entries = int((self.theta != 0).sum())
         n = self.eta.shape[0]
