@@ -4,8 +4,10 @@ from grpsparse.design.matrix import MatrixFrame, MatrixSpec, matrix_model, resol
 from grpsparse.design.response import read_response
 from grpsparse.design.standardise import Standardised, standardise
 from grpsparse.design.storage import Design, assemble
+from grpsparse.design.transform import ColumnScale
 
 __all__ = [
+    "ColumnScale",
     "Design",
     "MatrixFrame",
     "MatrixSpec",

@@ -14,13 +14,13 @@ import numpy as np
 
 from grpsparse.groups import FloatArray, IntArray
 from grpsparse.problem import Problem
+from grpsparse.solvers.places import DENSE, FACTOR, SPARSE, Frames, locate
 
 __all__ = ["Gathered", "Sources", "eigenbasis", "in_place"]
 
 GROWTH = 1.5  # spare room when columns are added, so that gathering stays linear
 FLATTEST = 1e-9  # eigenvalue, relative to the largest, below which a metric is not smaller
 SAME = 1e-8  # a Gram matrix this close to the identity is not turned
-DENSE, FACTOR, SPARSE = 0, 1, 2  # as in grpsparse.backend.rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,33 +63,77 @@ class Sources:
         self._problem = problem
         self._store = np.ones((top, problem.data.y.shape[0]), dtype=np.float32)
         self._used = top
-        self._lead: FloatArray = np.ones(top)
-        self._centre: FloatArray = np.zeros(top)
-        self._column: IntArray = np.zeros(top, dtype=np.int64)
-        self._turns: FloatArray = np.empty(0)
+        self._frames = Frames.of(top)
+        self._kinds: set[int] = set()
+        self._square: FloatArray | None = None
 
     def add(self, groups: IntArray, starts: IntArray, *, turned: bool) -> Gathered:
         """Gather groups, whose rows are ``starts[i]:starts[i + 1]`` of what is added."""
         coordinates = self._problem.blocks.rows(groups)
-        places = np.zeros((groups.size, 4), dtype=np.int64)
-        places[:, 3] = -1
-        rows = self._problem.coordinates.working_rows(coordinates).astype(np.float64, copy=False)
-        weights = self._problem.data.weights
-        scale, turns = eigenbasis(rows, starts, weights, turned=turned)
+        found = locate(self._problem.coordinates, coordinates, starts, self._frames.turns.size)
+        scale = np.ones(coordinates.size)
+        turns: list[tuple[IntArray, FloatArray]] = []
+        dense = np.flatnonzero(found.places[:, 0] == DENSE)
+        if dense.size:
+            rows = np.repeat(found.places[:, 0] == DENSE, np.diff(starts))
+            sizes = np.diff(starts)[dense]
+            local = np.concatenate([[0], np.cumsum(sizes)])
+            first, own, bases = self._gather(coordinates[rows], local, turned=turned)
+            found.places[dense, 1] = first + local[:-1]
+            scale[rows] = own
+            turns = [(dense[members], basis) for members, basis in bases]
+        if dense.size < groups.size:
+            self._scale_in_place(scale, coordinates, starts, found.places, turned=turned)
+        self._kinds.update(np.unique(found.places[:, 0]).tolist())
+        self._frames = self._frames.joined(found.frames)
+        return Gathered(found.places, scale, turns)
+
+    def _gather(
+        self, coordinates: IntArray, starts: IntArray, *, turned: bool
+    ) -> tuple[int, FloatArray, list[tuple[IntArray, FloatArray]]]:
+        """Store dense columns in the eigenbasis of their groups; return where, D and bases."""
+        rows = self._problem.coordinates.working_rows(coordinates)
+        scale, turns = eigenbasis(rows, starts, self._problem.data.weights, turned=turned)
         for members, basis in turns:
             where = (starts[members][:, None] + np.arange(basis.shape[1])).ravel()
             turned_rows = basis.transpose(0, 2, 1) @ rows[where].reshape(*basis.shape[:2], -1)
             rows[where] = turned_rows.reshape(where.size, -1)
-        places[:, 1] = self._append(rows) + starts[:-1]
-        self._lead = np.concatenate([self._lead, np.ones(coordinates.size)])
-        self._centre = np.concatenate([self._centre, np.zeros(coordinates.size)])
-        self._column = np.concatenate([self._column, np.zeros(coordinates.size, np.int64)])
-        return Gathered(places, scale, turns)
+        return self._append(rows), scale, turns
+
+    def _scale_in_place(
+        self,
+        scale: FloatArray,
+        coordinates: IntArray,
+        starts: IntArray,
+        places: IntArray,
+        *,
+        turned: bool,
+    ) -> None:
+        """Fill in D of factors and sparse columns: their mean squares, not centred."""
+        known = self._problem.coordinates
+        if self._square is None:
+            self._square = known.squares(self._problem.data.weights) + known.centre**2
+        sizes = np.diff(starts)
+        inside = np.repeat(places[:, 0] != DENSE, sizes)
+        own = self._square[coordinates]
+        if not turned:
+            largest = np.maximum.reduceat(own, starts[:-1])
+            own = np.repeat(largest, sizes)
+        scale[inside] = np.maximum(own, 1e-300)[inside]
 
     def arrays(self) -> tuple[Any, Any, Any]:
         """Return sources, factors and sparse columns as the kernels take them."""
-        frames = (self._lead, self._centre, self._column, self._turns)
-        return (self._store[: self._used], frames), None, None
+        design = self._problem.coordinates.design
+        factors = sparse = None
+        if FACTOR in self._kinds:
+            part = design.factors
+            values = part.values if part.values.shape[0] else np.empty((1, 0))
+            factors = (part.codes, values, part.value_row)
+        if SPARSE in self._kinds:
+            matrix = design.sparse.matrix
+            indices = matrix.indices.astype(np.int32, copy=False)
+            sparse = (matrix.indptr.astype(np.int64, copy=False), indices, matrix.data)
+        return (self._store[: self._used], self._frames.arrays()), factors, sparse
 
     def _append(self, rows: FloatArray) -> int:
         first = self._used

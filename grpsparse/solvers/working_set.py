@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from grpsparse.backend import LINEAR
+from grpsparse.backend import LINEAR, segment_sums
 from grpsparse.groups import BoolArray, FloatArray, IntArray
 from grpsparse.problem import Blocks, Moments, Problem
 from grpsparse.solvers.sources import Sources, in_place
@@ -20,6 +20,7 @@ from grpsparse.solvers.sources import Sources, in_place
 __all__ = ["WorkingSet"]
 
 INTERCEPT = -1  # group of the intercept's blocks
+KEPT_ENTRIES = 4_000_000  # of the rows in double precision, below which they are kept
 
 
 class WorkingSet:
@@ -143,11 +144,27 @@ class WorkingSet:
 
     def exact_rows(self, rows: IntArray) -> FloatArray:
         """Return some rows, the intercept's included, in double precision and their basis."""
-        if self._exact.shape[0] != self.top + self.size:
-            self._exact = np.ones((self.top + self.size, self._problem.data.y.shape[0]))
-            found = self._problem.coordinates.working_rows(self.coordinates)
-            self._exact[self.top :] = self.own(found)
-        return self._exact[rows]
+        n = self._problem.data.y.shape[0]
+        count = self.top + self.size
+        if count * n <= KEPT_ENTRIES and self._exact.shape[0] != count:
+            self._exact = self._rows(np.arange(self.size))
+        if count * n <= KEPT_ENTRIES:
+            return self._exact[rows]
+        sizes = np.diff(self.blocks.starts)
+        touched = np.zeros(self.size, dtype=np.bool_)
+        touched[rows[rows >= self.top] - self.top] = True
+        whole = np.flatnonzero(np.repeat(_any(touched, self.blocks.starts), sizes))
+        place = np.searchsorted(whole, rows - self.top) + self.top
+        place[rows < self.top] = 0
+        return self._rows(whole)[place]
+
+    def _rows(self, local: IntArray) -> FloatArray:
+        """Return the intercept's row, and those of whole groups in their basis."""
+        out = np.ones((self.top + local.size, self._problem.data.y.shape[0]))
+        found = self._problem.coordinates.working_rows(self.coordinates[local])
+        turn = None if self._turn is None else self._turn[local][:, local]
+        out[self.top :] = found if turn is None else turn.T @ found
+        return out
 
     def standard(self, theta: FloatArray) -> FloatArray:
         """Return coefficients (m, K) in the problem's coordinates."""
@@ -180,6 +197,11 @@ class WorkingSet:
             np.concatenate([old.indptr, old.indptr[-1] + pointers[1:]]),
         )
         self._turn = _compressed(parts, held + int(starts[-1]))
+
+
+def _any(touched: BoolArray, starts: IntArray) -> BoolArray:
+    """Return which segments hold a True."""
+    return np.asarray(segment_sums(touched.astype(np.float64), starts) > 0)
 
 
 def _identity(size: int) -> Any:
