@@ -67,13 +67,12 @@ class CellBlock:
         """Return the columns as a scipy.sparse.csc_array."""
         from scipy import sparse as sp
 
-        present = np.flatnonzero(self.codes < self.n_levels)
+        present = self.codes < self.n_levels
         codes = self.codes[present]
-        rows = present[np.argsort(codes, kind="stable")]
-        counts = np.bincount(codes, minlength=self.n_levels)
-        values = np.ones(rows.size) if self.values is None else self.values[rows]
-        pointers = np.concatenate([[0], np.cumsum(counts)])
-        return sp.csc_array((values, rows, pointers), shape=self.shape)
+        values = np.ones(codes.size) if self.values is None else self.values[present]
+        pointers = np.zeros(present.size + 1, dtype=np.int32)
+        np.cumsum(present, out=pointers[1:])
+        return sp.csr_array((values, codes, pointers), shape=self.shape).tocsc()
 
     def toarray(self) -> FloatArray:
         """Return the columns, dense."""

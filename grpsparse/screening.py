@@ -19,7 +19,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from grpsparse.backend import segment_sums
 from grpsparse.design import Standardised
 from grpsparse.groups import BoolArray, FloatArray, IntArray
 from grpsparse.problem import Checked, Moments, Problem, State, certify, dual_point
@@ -29,7 +28,6 @@ __all__ = ["Look", "MomentScreen", "Reach", "Screen"]
 
 BANK = 4  # references kept
 FULL_ABOVE = 0.2  # share of the coordinates at which all are evaluated
-BATCH = 200  # groups whose columns are gathered at a time
 ROUNDED_UP = 1.0 + 1e-9
 SLACK = 1e-10  # relative, for rounding in the projection
 
@@ -77,11 +75,9 @@ class Reach:
 
     def __init__(self, coordinates: Standardised, weights: FloatArray) -> None:
         self._coordinates, self._weights = coordinates, weights
-        squares = coordinates.squares(weights)
-        frobenius = np.sqrt(segment_sums(squares, coordinates.starts))
-        exact = coordinates.orthonormal | (np.diff(coordinates.starts) < 2)
+        bound, exact = coordinates.reach(weights)
         self._exact: BoolArray = exact
-        self.values = np.where(coordinates.orthonormal, 1.0, frobenius) * ROUNDED_UP
+        self.values = bound * ROUNDED_UP
 
     def tighten(self, groups: IntArray) -> None:
         """Replace the bounds of some groups by the norms of their Gram matrices."""
@@ -92,13 +88,8 @@ class Reach:
         sizes = np.diff(self._coordinates.starts)[groups]
         for size in np.unique(sizes):
             same = groups[sizes == size]
-            for start in range(0, same.size, BATCH):
-                some = same[start : start + BATCH]
-                rows = self._coordinates.working_rows(self._coordinates.coordinates_of(some))
-                block = rows.reshape(some.size, size, -1)
-                gram = (block * self._weights) @ block.transpose(0, 2, 1)
-                largest = np.linalg.eigvalsh(gram)[:, -1]
-                self.values[some] = np.sqrt(np.maximum(largest, 0.0)) * ROUNDED_UP
+            largest = np.linalg.eigvalsh(self._coordinates.group_grams(same, self._weights))[:, -1]
+            self.values[same] = np.sqrt(np.maximum(largest, 0.0)) * ROUNDED_UP
 
 
 class Screen:

@@ -133,3 +133,27 @@ def add_columns(columns: Any, index: Any, coef: Any, out: Any) -> None:
                 wd = coef[j + 3, k] if count > 3 else 0.0
                 for i in range(row.shape[0]):
                     row[i] += (wa * a[i] + wb * b[i]) + (wc * c[i] + wd * d[i])
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
+def group_grams(columns: Any, index: Any, weights: Any, centre: Any, out: Any) -> None:
+    """Fill out (g, m, m) with the weighted Grams about `centre` of columns index (g, m)."""
+    n = columns.shape[1]
+    scaled = np.empty((index.shape[1], min(n, ROWS)))
+    for g in range(index.shape[0]):
+        out[g] = 0.0
+        for low in range(0, n, ROWS):
+            high = min(n, low + ROWS)
+            for a in range(index.shape[1]):
+                one, middle = columns[index[g, a], low:high], centre[g, a]
+                own = scaled[a, : high - low]
+                for i in range(high - low):
+                    own[i] = weights[low + i] * (one[i] - middle)
+                for b in range(a + 1):
+                    two, total = columns[index[g, b], low:high], 0.0
+                    for i in range(high - low):
+                        total += own[i] * two[i]
+                    out[g, a, b] += total
+        for a in range(index.shape[1]):
+            for b in range(a):
+                out[g, b, a] = out[g, a, b]

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from grpsparse.design.storage import Design
+from grpsparse.backend import segment_sums
+from grpsparse.design.storage import FACTOR, Design
 from grpsparse.design.transform import ColumnScale, Transform
 from grpsparse.groups import BoolArray, Deferred, FloatArray, IntArray
 
@@ -69,13 +70,6 @@ class Standardised:
         """Groups that have a coordinate, which are those of positive rank, (G,)."""
         return np.asarray(self.starts[1:] > self.starts[:-1])
 
-    @property
-    def orthonormal(self) -> BoolArray:
-        """Groups whose coordinates are known to be orthonormal, or a frame, (G,)."""
-        if isinstance(self.whole, ColumnScale):
-            return self.frame
-        return np.ones(self.frame.size, dtype=np.bool_)
-
     def squares(self, weights: FloatArray) -> FloatArray:
         """Return the W-norms squared of the coordinates' columns, (q,)."""
         if not isinstance(self.whole, ColumnScale):
@@ -85,6 +79,45 @@ class Standardised:
         centre[index] = self.centre / scale
         moments: FloatArray = self.design.second_moments(weights, centre)[index]
         return scale**2 * moments
+
+    def reach(self, weights: FloatArray) -> tuple[FloatArray, BoolArray]:
+        """Return bounds (G,) on the largest singular values of W^(1/2) Z_g, and which are sharp.
+
+        One for orthonormal groups; the largest mean square for the cells of a factor, which
+        are never both present; else the root of the sum of squares.
+        """
+        if not isinstance(self.whole, ColumnScale):
+            return np.ones(self.frame.size), np.ones(self.frame.size, dtype=np.bool_)
+        squares = self.squares(weights)
+        bound = segment_sums(squares, self.starts)
+        cells = self.design.kind[self.whole.index] == FACTOR
+        sharp = self.frame | (np.diff(self.starts) < 2)
+        if cells.any():
+            filled = np.flatnonzero(self.present)
+            first = self.starts[:-1][filled]
+            largest = np.maximum.reduceat(squares + self.centre**2, first)
+            inside = np.logical_and.reduceat(cells, first)
+            bound[filled[inside]] = largest[inside]
+            sharp[filled[inside]] = True
+        bound[self.frame] = 1.0
+        return np.sqrt(bound), sharp
+
+    def group_grams(self, groups: IntArray, weights: FloatArray) -> FloatArray:
+        """Return Z_g' diag(w) Z_g of groups of one size, (g, m, m)."""
+        wanted = self.coordinates_of(groups)
+        size = wanted.size // groups.size
+        whole, dense = self.whole, self.design.dense
+        if not isinstance(whole, ColumnScale) or dense is None or self.design.kind.any():
+            return np.stack([self.gram(weights, groups[i : i + 1]) for i in range(groups.size)])
+        from grpsparse.backend.products import group_grams
+
+        out = np.empty((groups.size, size, size))
+        index, scale = whole.index[wanted], whole.scale[wanted].reshape(-1, size)
+        middle = self.centre[wanted].reshape(-1, size) / scale
+        columns = self.design.position[index].reshape(-1, size)
+        group_grams(dense.columns, columns, weights, middle, out)
+        out *= scale[:, :, None] * scale[:, None, :]
+        return out
 
     @property
     def diagonal(self) -> FloatArray | None:
