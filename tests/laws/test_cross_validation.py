@@ -119,7 +119,8 @@ def test_the_path_is_the_fit_to_all_rows(case: Any) -> None:
     cv = cross_validate(case)
     fit = case.fit_formula("f + x + g", n_lambda=6, lambda_min_ratio=0.1, tol=TIGHT)
     np.testing.assert_array_equal(cv.path.lambda_, fit.lambda_)
-    np.testing.assert_array_equal(cv.path.coef_path, fit.coef_path)
+    # cross-products summed fold by fold are rounded in another way
+    np.testing.assert_allclose(cv.path.coef_path, fit.coef_path, atol=1e-12)
 
 
 def test_same_seed_same_folds(case: Any) -> None:
