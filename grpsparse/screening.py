@@ -29,6 +29,7 @@ __all__ = ["Look", "MomentScreen", "Reach", "Screen"]
 BANK = 4  # references kept
 FULL_ABOVE = 0.2  # share of the coordinates at which all are evaluated
 ROUNDED_UP = 1.0 + 1e-9
+NEARLY = 1e-13  # of their squares, that tells references apart
 SLACK = 1e-10  # relative, for rounding in the projection
 
 
@@ -104,7 +105,7 @@ class Screen:
         self._problem = problem
         self._duals: list[FloatArray] = []
         self._known: list[FloatArray] = []
-        self._moments = np.empty((0, 0))
+        self._moments = self._lifted = np.empty((0, 0))
         self._reach = Reach(problem.coordinates, problem.data.weights)
         self.correlation = problem.start.correlation
         self._remember(problem.start.dual, self.correlation)
@@ -190,7 +191,7 @@ class Screen:
         data = self._problem.data
         weighted = data.weights[:, None] * dual
         products = np.array([np.vdot(each, weighted) for each in self._duals])
-        share = np.linalg.lstsq(self._moments, products, rcond=1e-14)[0]
+        share = np.linalg.solve(self._lifted, products)  # any coefficients give a true bound
         left = dual - share[0] * self._duals[0]
         for each, known in zip(share[1:], self._duals[1:], strict=True):
             left -= each * known
@@ -207,6 +208,7 @@ class Screen:
         moments[:-1, :-1] = self._moments[1 - size :, 1 - size :] if size > 1 else 0.0
         moments[-1] = moments[:, -1] = newest
         self._moments = moments
+        self._lifted = moments + NEARLY * np.trace(moments) * np.eye(size)
 
 
 class MomentScreen:

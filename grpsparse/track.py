@@ -26,6 +26,7 @@ FINEST = 1e-11  # and at least this before the model is refined
 TIGHTER = 0.1  # factor by which it is tightened while the certificate is above tol
 ROUNDS = 40
 PATIENCE = 4  # rounds without progress at the finest accuracy before giving up
+AHEAD = 0.9  # of lambda: groups kept by the strong rule there are gathered with those needed
 LONGEST_STEP = 0.9  # of a group's norm, to which the last step may be taken once more
 
 
@@ -99,7 +100,10 @@ class Track:
         """Solve on the groups kept, and find out what has to be evaluated."""
         clock = perf_counter()
         problem, work = self.problem, self._work
-        self.working.add(self._kept)
+        if (self._kept & ~self.working.held).any():
+            # gathering has a fixed cost, so groups that will soon be needed come along
+            soon = self.screen.kept(AHEAD * self._lambda, self._lambda)
+            self.working.add(self._kept | soon)
         task = Task(self._lambda, self._kept, self._accuracy, self.tol, self._gradient)
         solution = self.solver.solve(problem, self.state, self.working, task)
         self.state, self._solution = solution.state, solution

@@ -319,7 +319,7 @@ def descend(
 ) -> tuple[int, float, int]:
     """Minimise quadratic model + penalty over the blocks, in place.
 
-    One sweep over all blocks, then sweeps over the active ones until they gain little.
+    Sweeps over all blocks alternate with sweeps over the active ones until these gain little.
 
     Parameters
     ----------
@@ -347,22 +347,24 @@ def descend(
         From :func:`grpsparse.backend.scratch.scratch`.
     chosen : ndarray of bool, shape (B,)
         All True.
-    limits : tuple of int, float, float
-        Largest number of sweeps; a sweep gaining less than the second number, or than the
-        third times the first sweep, is the last.
+    limits : tuple of int, float, float, int
+        Largest number of sweeps; the gain of a sweep over all blocks at which it was the last;
+        the share of that gain at which sweeps over the active blocks end; how many sweeps over
+        all blocks there may be.
 
     Returns
     -------
     sweeps : int
     gain : float
-        Gain of the first sweep.
+        Gain of the last sweep over all blocks.
     visits : int
         Blocks visited.
     """
     spans, parts = plan[0], plan[1:]
-    max_sweeps, tolerance, share = limits
+    max_sweeps, tolerance, share, max_full = limits
     opening = 0.0
-    sweeps = visits = 0
+    sweeps = visits = full = 0
+    whole = True
     while sweeps < max_sweeps:
         gain = 0.0
         for block in range(spans.shape[0]):
@@ -387,11 +389,17 @@ def descend(
             if gram is not None:
                 gain += _gram_visit(gram, spans, block, parts, penalty, state, work)
         sweeps += 1
-        if sweeps == 1:
+        if whole:
+            full += 1
             opening = gain
-        if gain <= tolerance or (sweeps > 1 and gain <= share * opening):
-            break
-        _mark_active(spans, state[0], chosen)
+        if gain <= tolerance or (not whole and gain <= share * opening):
+            if whole or full >= max_full:
+                break
+            whole = True
+            chosen[:] = True
+        else:
+            whole = False
+            _mark_active(spans, state[0], chosen)
     if sparse is not None:
         if chances is None:
             lazy_flush(work[5], curvature, state[2], state[3])

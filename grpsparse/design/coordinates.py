@@ -92,6 +92,8 @@ class Standardised:
         bound = segment_sums(squares, self.starts)
         cells = self.design.kind[self.whole.index] == FACTOR
         sharp = self.frame | (np.diff(self.starts) < 2)
+        if self.design.sparse is not None:  # where a product is as cheap as a sharper bound
+            sharp[:] = True
         if cells.any():
             filled = np.flatnonzero(self.present)
             first = self.starts[:-1][filled]

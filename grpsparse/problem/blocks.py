@@ -7,7 +7,7 @@ array (q, K) are segments of rows of some of its columns, which is all that pena
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -35,22 +35,24 @@ class Blocks:
     starts: IntArray
     shared: bool
     weight: FloatArray
+    penalised: BoolArray = field(init=False)  # groups that carry a penalty, (G,)
+    sizes: IntArray = field(init=False)  # rows of the groups, (G,)
+    filled: bool = field(init=False)  # whether every group has rows
 
-    @property
-    def penalised(self) -> BoolArray:
-        """Groups that carry a penalty, (G,)."""
-        return self.weight > 0
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "penalised", self.weight > 0)
+        object.__setattr__(self, "sizes", np.diff(self.starts))
+        object.__setattr__(self, "filled", bool(self.sizes.size and self.sizes.min() > 0))
 
     def part(self, groups: IntArray) -> Blocks:
         """Return the blocks of some groups, whose rows follow one another."""
-        sizes = np.diff(self.starts)[groups]
+        sizes = self.sizes[groups]
         starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         return Blocks(starts, self.shared, self.weight[groups])
 
     def rows(self, groups: IntArray) -> IntArray:
         """Return the coordinates of some groups, one group after the other."""
-        first = self.starts[groups]
-        sizes = self.starts[groups + 1] - first
+        first, sizes = self.starts[groups], self.sizes[groups]
         ends = np.cumsum(sizes)
         return np.repeat(first - ends + sizes, sizes) + np.arange(ends[-1] if ends.size else 0)
 
@@ -62,30 +64,30 @@ class Blocks:
 
     def norms(self, values: FloatArray) -> FloatArray:
         """Return the Frobenius norms of the blocks, (G, 1) or (G, K)."""
-        if self.shared:
-            squares = segment_sums(np.einsum("jk,jk->j", values, values), self.starts)
-            return np.asarray(np.sqrt(squares)[:, None])
-        return np.stack(
-            [
-                np.sqrt(segment_sums(np.einsum("jk,jk->j", view, view), self.starts))
-                for view in self.views(values)
-            ],
-            axis=1,
-        )
+        squares = np.square(values)
+        if self.shared or values.shape[1] == 1:
+            total = squares[:, 0] if values.shape[1] == 1 else squares.sum(axis=1)
+            return np.sqrt(self._sums(total))[:, None]
+        parts = [self._sums(np.ascontiguousarray(column)) for column in squares.T]
+        return np.sqrt(np.stack(parts, axis=1))
+
+    def _sums(self, rows: FloatArray) -> FloatArray:
+        if self.filled:
+            sums: FloatArray = np.add.reduceat(rows, self.starts[:-1])
+            return sums
+        return segment_sums(rows, self.starts)
 
     def levels(self, penalty: Penalty, lambda_: float) -> tuple[FloatArray, FloatArray]:
         """Return lambda * w_g and the level of the elementwise part, each (G,)."""
-        single: FloatArray = lambda_ * penalty.l1_fraction * self.penalised.astype(np.float64)
+        single: FloatArray = lambda_ * penalty.l1_fraction * self.penalised
         return lambda_ * self.weight, single
 
     def value(self, penalty: Penalty, theta: FloatArray, lambda_: float) -> float:
         """Return the penalty of the coefficients theta (q, K)."""
         level, single = self.levels(penalty, lambda_)
         norms = self.norms(theta)
-        mask = self.penalised
         total = sum(
-            float(penalty.radial_value(norms[mask, v], level[mask]).sum())
-            for v in range(norms.shape[1])
+            float(penalty.radial_value(column, level).sum()) for column in norms.T
         )
         if penalty.l1_fraction > 0:
             rows = np.abs(theta).sum(axis=1)
@@ -103,7 +105,7 @@ class Blocks:
         """Return by how much every block's gradient exceeds what zero allows, (G, K')."""
         level, single = self.levels(penalty, lambda_)
         if penalty.l1_fraction > 0:
-            cut = np.repeat(single, np.diff(self.starts))[:, None]
+            cut = np.repeat(single, self.sizes)[:, None]
             correlation = np.maximum(np.abs(correlation) - cut, 0.0)
-        allowed = penalty.radial_derivative(np.zeros_like(level), level)
-        return self.norms(correlation) - np.where(self.penalised, allowed, 0.0)[:, None]
+        allowed = penalty.radial_derivative(np.zeros_like(level), level) * self.penalised
+        return self.norms(correlation) - allowed[:, None]

@@ -42,10 +42,7 @@ class MomentSweeps:
         self.moments, self.working, self.task = moments, working, task
         self.theta, self.intercept, self.eta = start.theta.copy(), start.intercept, start.eta
         self.base = start.correlation.T.copy()
-        problem = moments.problem
-        level, single = problem.blocks.levels(problem.penalty, task.lambda_)
-        self.spans, self.metric, group = working.plan(task.groups)
-        self.levels = np.stack([level[group], single[group]], axis=1)
+        self.spans, self.levels, self.metric = working.plan(task.groups, task.lambda_)
         self.scale = _scale(moments, working)
 
     def sweep(self, max_sweeps: int) -> tuple[int, float]:
@@ -71,7 +68,7 @@ class MomentSweeps:
             None,
             scratch(self.spans, np.empty((1, 0), np.float32), sparse=False),
             np.ones(self.spans.shape[0], dtype=np.bool_),
-            (max_sweeps, self.task.accuracy * problem.scale, INNER_SHARE),
+            (max_sweeps, self.task.accuracy * problem.scale, INNER_SHARE, max_sweeps),
         )
         return int(sweeps), float(gain) / problem.scale
 

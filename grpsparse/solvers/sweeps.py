@@ -25,6 +25,7 @@ NEWTON_STEPS = 30
 LARGEST_DAMPING = 1e6  # beyond this no step of the model lowers the objective
 INNER_SHARE = 0.1  # of the first sweep's gain, at which the model counts as minimised
 INNER_SHARE_QUADRATIC = 0.05  # where the model is the objective
+MOST_FULL_SWEEPS = 4  # over all blocks before the residual is taken again, where it is linear
 REFINED_SHARE = 0.01  # the same from a gradient in double precision
 REFINED_SHARE_QUADRATIC = 1e-6
 CONVEX_SLACK = 1.3  # observed curvature over the metric's: below 2 a step still descends
@@ -53,10 +54,7 @@ class Sweeps:
         self.eta, self.loss, self.drift = start.eta, start.loss, start.drift
         self.intercept = start.intercept
         self.gradient = task.gradient
-        level, single = problem.blocks.levels(problem.penalty, task.lambda_)
-        self.spans, self.metric, group = working.plan(task.groups)
-        # the intercept's group is -1: the entry past the last one
-        self.levels = np.stack([np.append(part, 0.0)[group] for part in (level, single)], axis=1)
+        self.spans, self.levels, self.metric = working.plan(task.groups, task.lambda_)
         self.quadratic = problem.data.family.hessian == "constant"
         self.penalty_value = self._penalty(self.theta)
         self.damping = 1.0  # on the model's curvature
@@ -76,7 +74,12 @@ class Sweeps:
         """Minimise the model, move, and return sweeps and first gain over the null deviance."""
         if not self.spans.size:
             return 0, 0.0
-        limits = (max_sweeps, accuracy * self.problem.scale, self._share())
+        limits = (
+            max_sweeps,
+            accuracy * self.problem.scale,
+            self._share(),
+            MOST_FULL_SWEEPS if self.quadratic else 1,
+        )
         step = self._rows_step if self.working.sources is not None else self._gram_step
         sweeps, gain, theta, moved = step(limits)
         self.gradient = None
@@ -91,7 +94,7 @@ class Sweeps:
         return (penalty.code, float(first), float(second), self.working.turned, slack, floor)
 
     def _rows_step(
-        self, limits: tuple[int, float, float]
+        self, limits: tuple[int, float, float, int]
     ) -> tuple[int, float, FloatArray, FloatArray]:
         """Sweep in residual form; return sweeps, first gain, coefficients, and what eta moves."""
         from grpsparse.backend.kernels import descend
@@ -128,7 +131,7 @@ class Sweeps:
         return int(sweeps), float(gain), theta, moved.T
 
     def _gram_step(
-        self, limits: tuple[int, float, float]
+        self, limits: tuple[int, float, float, int]
     ) -> tuple[int, float, FloatArray, FloatArray]:
         """Sweep on the Hessian of the groups' coordinates; return as `_rows_step` does."""
         from grpsparse.backend.kernels import descend

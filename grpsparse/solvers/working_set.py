@@ -67,6 +67,7 @@ class WorkingSet:
         zero = np.zeros_like(classes)
         self._spans = np.stack([zero, zero + 1, classes, classes + 1, *[zero] * 3, zero - 1], 1)
         self._group_of_block = np.full(classes.size, INTERCEPT)
+        self._weight_of_block = np.zeros(classes.size)
         self.metric: FloatArray = np.full(classes.size, problem.curvature)
         self._exact = np.empty((0, 0))
         self.add(~problem.blocks.penalised if moments is None else np.ones_like(self.held))
@@ -115,16 +116,23 @@ class WorkingSet:
         spans = np.concatenate([*parts, np.repeat(places, copies, 0)], axis=1)
         self._spans = np.concatenate([self._spans, spans])
         self._group_of_block = np.concatenate([self._group_of_block, np.repeat(groups, copies)])
+        weight = np.repeat(self._problem.blocks.weight[groups], copies)
+        self._weight_of_block = np.concatenate([self._weight_of_block, weight])
         first = np.full(groups.size * copies, self._problem.curvature)
         self.metric = np.concatenate([self.metric, first])
 
-    def plan(self, groups: BoolArray) -> tuple[IntArray, FloatArray, IntArray]:
-        """Return spans (B, 8), metrics (B,) and groups (B,) of the blocks of some groups.
+    def plan(
+        self, groups: BoolArray, lambda_: float
+    ) -> tuple[IntArray, FloatArray, FloatArray]:
+        """Return spans (B, 8), levels (B, 2) and metrics (B,) of the blocks of some groups.
 
-        The intercept's blocks come first; their group is -1.
+        The intercept's blocks come first.
         """
-        chosen = self._chosen(groups)
-        return self._spans[chosen], self.metric[chosen], self._group_of_block[chosen]
+        chosen = np.flatnonzero(self._chosen(groups))
+        weight = self._weight_of_block[chosen]
+        single = self._problem.penalty.l1_fraction * (weight > 0)
+        levels: FloatArray = lambda_ * np.stack([weight, single], axis=1)
+        return self._spans[chosen], levels, self.metric[chosen]
 
     def keep_metric(self, groups: BoolArray, metric: FloatArray) -> None:
         """Remember the metrics that a sweep ended with."""
