@@ -197,7 +197,8 @@ def learn_levels(value: Labels, name: str) -> tuple[CodeArray, tuple[Any, ...]]:
         codes = _match(series, levels, name, "raise", given=True)
         return codes, levels
     if isinstance(series.dtype, pd.CategoricalDtype):
-        return series.cat.codes.to_numpy(np.int32), tidy_levels(series.cat.categories)
+        # a copy, so that codes never change with the user's data
+        return np.array(series.cat.codes, dtype=np.int32), tidy_levels(series.cat.categories)
     if kind_of(series) == "logical":
         return series.to_numpy(dtype=np.bool_).astype(np.int32), (False, True)
     numbers, found = _factorize(series, name)

@@ -206,6 +206,13 @@ def test_unused_levels_keep_their_column(frame, dense):
     assert not dense(built)[0][:, 1].any()
 
 
+def test_codes_do_not_change_with_the_data():
+    many = np.arange(40_000) % 35_000  # so many levels that pandas keeps codes of 32 bits too
+    data = pd.DataFrame({"y": np.arange(40_000.0), "g": pd.Categorical(many)})
+    (block,) = build_model("y ~ g", data).blocks
+    assert not np.shares_memory(block.codes, data.g.cat.codes.to_numpy())
+
+
 def test_many_levels():
     codes = np.random.default_rng(0).integers(0, 500, 4000)
     wide = pd.DataFrame({"y": np.arange(4000.0), "g": [f"g{c:03d}" for c in codes]})
