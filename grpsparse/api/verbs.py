@@ -71,7 +71,8 @@ def fit(
     ----------
     formula : str or matrix
         A formula such as ``"share ~ brand + C(plan_type)"``, each term of which is a group; or
-        a matrix X (n, p): NumPy, SciPy sparse, or a DataFrame of numbers.
+        a matrix X (n, p): NumPy, SciPy sparse, or a DataFrame of numbers. A float64 array in
+        column (Fortran) order is used where it is: leave it as it is while the fit is in use.
     data : DataFrame, dict or response, optional
         For a formula: pandas, polars or pyarrow data, or a dict of columns; left out, the
         variables are the caller's. For a matrix: the response y.

@@ -151,8 +151,9 @@ def _gram_change(gram: Any, spans: Any, block: int, n_rows: int, step: Any) -> f
         for j in range(first, last):
             inner = 0.0
             for other in range(low, high):
-                for i in range(first, last):
-                    inner += gram[k * n_rows + j, other * n_rows + i] * step[i - first, other - low]
+                row = gram[k * n_rows + j, other * n_rows + first : other * n_rows + last]
+                for i in range(last - first):
+                    inner += row[i] * step[i, other - low]
             total += step[j - first, k - low] * inner
     return total
 
@@ -166,10 +167,11 @@ def _gram_subtract(gram: Any, spans: Any, block: int, step: Any, gradient: Any) 
         for j in range(first, last):
             amount = step[j - first, k - low]
             if amount != 0.0:
-                row = k * n_rows + j
                 for other in range(n_classes):
+                    # a slice: an index that is a sum might be negative, and would stay scalar
+                    row = gram[k * n_rows + j, other * n_rows : (other + 1) * n_rows]
                     for i in range(n_rows):
-                        gradient[other, i] -= amount * gram[row, other * n_rows + i]
+                        gradient[other, i] -= amount * row[i]
 
 
 @njit(**_INNER)

@@ -157,3 +157,31 @@ def group_grams(columns: Any, index: Any, weights: Any, centre: Any, out: Any) -
         for a in range(index.shape[1]):
             for b in range(a):
                 out[g, b, a] = out[g, a, b]
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
+def turn_columns(columns: Any, index: Any, maps: Any, centre: Any, first: Any, out: Any) -> None:
+    """Fill out[first[g] + r] with sum_a maps[g, a, r] x_a - centre[g, r], x_a column index[g, a].
+
+    `columns` is (p, n), `index` (g, m), `maps` (g, m, m), and `out` single precision.
+    """
+    n = columns.shape[1]
+    m = index.shape[1]
+    for g in range(index.shape[0]):
+        for low in range(0, n, ROWS):
+            high = min(n, low + ROWS)
+            for r in range(m):
+                row = out[first[g] + r, low:high]
+                shift = np.float32(centre[g, r])
+                for i in range(high - low):
+                    row[i] = -shift
+                for a in range(0, m, 4):
+                    b, c, d = min(a + 1, m - 1), min(a + 2, m - 1), min(a + 3, m - 1)
+                    wa = maps[g, a, r]
+                    wb = maps[g, b, r] if a + 1 < m else 0.0
+                    wc = maps[g, c, r] if a + 2 < m else 0.0
+                    wd = maps[g, d, r] if a + 3 < m else 0.0
+                    xa, xb = columns[index[g, a], low:high], columns[index[g, b], low:high]
+                    xc, xd = columns[index[g, c], low:high], columns[index[g, d], low:high]
+                    for i in range(high - low):
+                        row[i] += (wa * xa[i] + wb * xb[i]) + (wc * xc[i] + wd * xd[i])

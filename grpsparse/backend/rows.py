@@ -136,11 +136,11 @@ def _cell_sums(factors: Any, place: int, residual: Any, k: int, sums: Any, cells
         sums[level] = 0.0
     if value >= 0:
         for i in range(codes.shape[1]):
-            sums[codes[place, i]] += values[value, i] * residual[k, i]
+            sums[np.uint32(codes[place, i])] += values[value, i] * residual[k, i]
             total += residual[k, i]
         return total
     for i in range(codes.shape[1]):
-        sums[codes[place, i]] += residual[k, i]
+        sums[np.uint32(codes[place, i])] += residual[k, i]
     for level in range(cells + 1):
         total += sums[level]
     return total
@@ -187,10 +187,10 @@ def _factor_change(
                     sums[cell] += turns[turn + cell * m + j] * step[j, k]
         if value >= 0:
             for i in range(codes.shape[1]):
-                change[k, i] = sums[codes[place, i]] * values[value, i] - shift
+                change[k, i] = sums[np.uint32(codes[place, i])] * values[value, i] - shift
         else:
             for i in range(codes.shape[1]):
-                change[k, i] = sums[codes[place, i]] - shift
+                change[k, i] = sums[np.uint32(codes[place, i])] - shift
 
 
 @njit(**_INNER)
@@ -207,7 +207,7 @@ def _sparse_gradient(
         for j in range(first, spans[block, 1]):
             product = 0.0
             for p in range(indptr[column[j]], indptr[column[j] + 1]):
-                product += data[p] * residual[k, indices[p]]
+                product += data[p] * residual[k, np.uint32(indices[p])]
             out[j - first, k - spans[block, 2]] = scale[j] * product - centre[j] * total
 
 
@@ -228,7 +228,7 @@ def _sparse_change(
             amount = scale[j] * step[j - first, k]
             if amount != 0.0:
                 for p in range(indptr[column[j]], indptr[column[j] + 1]):
-                    change[k, indices[p]] += amount * data[p]
+                    change[k, np.uint32(indices[p])] += amount * data[p]
 
 
 @njit(**_INNER)
@@ -381,10 +381,10 @@ def lazy_gradient(
         product = 0.0
         if lazy[0] == 0.0:
             for p in range(indptr[column[j]], indptr[column[j] + 1]):
-                product += data[p] * residual[0, indices[p]]
+                product += data[p] * residual[0, np.uint32(indices[p])]
         else:
             for p in range(indptr[column[j]], indptr[column[j] + 1]):
-                i = indices[p]
+                i = np.uint32(indices[p])
                 product += data[p] * (residual[0, i] + lazy[0] * curvature[0, i])
         out[j - first, 0] = scale[j] * product - centre[j] * lazy[1]
 
@@ -415,12 +415,12 @@ def lazy_change(
         amount = scale[j] * step[j - first, 0]
         if amount != 0.0:
             for p in range(indptr[column[j]], indptr[column[j] + 1]):
-                spread[indices[p]] += amount * data[p]
+                spread[np.uint32(indices[p])] += amount * data[p]
     count = 0
     linear = square = 0.0
     for j in range(first, last):
         for p in range(indptr[column[j]], indptr[column[j] + 1]):
-            i = indices[p]
+            i = np.uint32(indices[p])
             value = spread[i]
             if value != 0.0:
                 spread[i] = 0.0
@@ -437,7 +437,7 @@ def lazy_subtract(touched: Any, curvature: Any, lazy: Any, residual: Any, moved:
     """Apply the step that was listed."""
     _, rows, amounts, record = touched
     for place in range(int(record[0])):
-        i = rows[place]
+        i = np.uint32(rows[place])
         residual[0, i] -= curvature[0, i] * amounts[place]
         moved[0, i] += amounts[place]
     lazy[0] += record[1]

@@ -106,20 +106,53 @@ class Standardised:
 
     def group_grams(self, groups: IntArray, weights: FloatArray) -> FloatArray:
         """Return Z_g' diag(w) Z_g of groups of one size, (g, m, m)."""
-        wanted = self.coordinates_of(groups)
-        size = wanted.size // groups.size
         whole, dense = self.whole, self.design.dense
         if not isinstance(whole, ColumnScale) or dense is None or self.design.kind.any():
             return np.stack([self.gram(weights, groups[i : i + 1]) for i in range(groups.size)])
         from grpsparse.backend.products import group_grams
 
-        out = np.empty((groups.size, size, size))
-        index, scale = whole.index[wanted], whole.scale[wanted].reshape(-1, size)
-        middle = self.centre[wanted].reshape(-1, size) / scale
-        columns = self.design.position[index].reshape(-1, size)
-        group_grams(dense.columns, columns, weights, middle, out)
+        index, scale, centre = self._dense_groups(whole, groups)
+        out = np.empty((*index.shape, index.shape[1]))
+        group_grams(dense.columns, index, weights, centre / scale, out)
         out *= scale[:, :, None] * scale[:, None, :]
         return out
+
+    def turn_rows(
+        self, groups: IntArray, basis: FloatArray | None, first: IntArray, out: FloatArray
+    ) -> None:
+        """Write the columns of groups of one size, turned, to rows of a single-precision array.
+
+        Parameters
+        ----------
+        groups : ndarray of int, shape (g,)
+        basis : ndarray of shape (g, m, m) or None
+            Coefficients of the coordinates for each row; None leaves them as they are.
+        first : ndarray of int, shape (g,)
+            First row of each group in `out`.
+        out : ndarray of float32, shape (rows, n)
+        """
+        whole, dense = self.whole, self.design.dense
+        if not isinstance(whole, ColumnScale) or dense is None or self.design.kind.any():
+            for number, at in enumerate(first.tolist()):
+                rows = self.working_rows(self.coordinates_of(groups[number : number + 1]))
+                out[at : at + len(rows)] = rows if basis is None else basis[number].T @ rows
+            return
+        from grpsparse.backend.products import turn_columns
+
+        index, scale, centre = self._dense_groups(whole, groups)
+        turn = np.eye(index.shape[1])[None] if basis is None else basis
+        maps = np.ascontiguousarray(turn * scale[:, :, None])
+        shift = np.matmul(centre[:, None, :], turn)[:, 0]
+        turn_columns(dense.columns, index, maps, np.ascontiguousarray(shift), first, out)
+
+    def _dense_groups(
+        self, whole: ColumnScale, groups: IntArray
+    ) -> tuple[IntArray, FloatArray, FloatArray]:
+        """Return dense columns, factors and means of the coordinates of groups, each (g, m)."""
+        wanted = self.coordinates_of(groups)
+        shape = (groups.size, wanted.size // groups.size)
+        index = self.design.position[whole.index[wanted]].reshape(shape)
+        return index, whole.scale[wanted].reshape(shape), self.centre[wanted].reshape(shape)
 
     @property
     def diagonal(self) -> FloatArray | None:

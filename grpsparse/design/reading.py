@@ -82,7 +82,7 @@ def read_matrix(X: Any, *, what: str = "X", select: Select | None = None) -> Num
     if hasattr(X, "tocsc"):
         values, sums = _from_sparse(X, what), None
     else:
-        values, sums = _copy_columns(_from_array(X, what))
+        values, sums = _columns(_from_array(X, what))
     return Numbers(values, None, pd.RangeIndex(values.shape[0]), sums)
 
 
@@ -243,16 +243,22 @@ def _from_sparse(X: Any, what: str) -> Any:
     return values
 
 
-def _copy_columns(array: Any) -> tuple[FloatArray, FloatArray]:
-    """Copy an array (n, p) column by column, and sum the columns while they are in cache."""
+def _columns(array: Any) -> tuple[FloatArray, FloatArray]:
+    """Return an array (n, p) in column order, and the sums of its columns.
+
+    Copied column by column, unless it is in column order and of type float64 already.
+    """
     n, p = array.shape
-    columns, sums = np.empty((p, n)), np.empty(p)
+    in_place = array.flags.f_contiguous and not array.flags.c_contiguous
+    in_place &= array.dtype == np.float64
+    columns, sums = array.T if in_place else np.empty((p, n)), np.empty(p)
     ones = np.ones(n)
     step = max(1, CHUNK_ENTRIES // max(n, 1))
     with np.errstate(over="ignore", invalid="ignore"):
         for start in range(0, p, step):
             chunk = columns[start : start + step]
-            chunk[...] = array[:, start : start + step].T
+            if not in_place:
+                chunk[...] = array[:, start : start + step].T
             np.matmul(chunk, ones, out=sums[start : start + step])
     return columns.T, sums
 

@@ -77,10 +77,9 @@ class Sources:
         if dense.size:
             rows = np.repeat(found.places[:, 0] == DENSE, np.diff(starts))
             sizes = np.diff(starts)[dense]
-            local = np.concatenate([[0], np.cumsum(sizes)])
-            first, own, bases = self._gather(coordinates[rows], local, turned=turned)
-            found.places[dense, 1] = first + local[:-1]
-            scale[rows] = own
+            first = self._room(int(sizes.sum())) + np.cumsum(sizes) - sizes
+            found.places[dense, 1] = first
+            scale[rows], bases = self._gather(groups[dense], sizes, first, turned=turned)
             turns = [(dense[members], basis) for members, basis in bases]
         if dense.size < groups.size:
             self._scale_in_place(scale, coordinates, starts, found.places, turned=turned)
@@ -89,16 +88,22 @@ class Sources:
         return Gathered(found.places, scale, turns)
 
     def _gather(
-        self, coordinates: IntArray, starts: IntArray, *, turned: bool
-    ) -> tuple[int, FloatArray, list[tuple[IntArray, FloatArray]]]:
-        """Store dense columns in the eigenbasis of their groups; return where, D and bases."""
-        rows = self._problem.coordinates.working_rows(coordinates)
-        scale, turns = eigenbasis(rows, starts, self._problem.data.weights, turned=turned)
-        for members, basis in turns:
-            where = (starts[members][:, None] + np.arange(basis.shape[1])).ravel()
-            turned_rows = basis.transpose(0, 2, 1) @ rows[where].reshape(*basis.shape[:2], -1)
-            rows[where] = turned_rows.reshape(where.size, -1)
-        return self._append(rows), scale, turns
+        self, groups: IntArray, sizes: IntArray, first: IntArray, *, turned: bool
+    ) -> tuple[FloatArray, list[tuple[IntArray, FloatArray]]]:
+        """Store dense columns in the eigenbasis of their groups; return D and the bases."""
+        known, weights = self._problem.coordinates, self._problem.data.weights
+        starts = np.concatenate([[0], np.cumsum(sizes)])
+        scale = np.ones(starts[-1])
+        turns = []
+        for size in np.unique(sizes):
+            members = np.flatnonzero(sizes == size)
+            grams = known.group_grams(groups[members], weights)
+            own, basis = eigenbasis(grams, turned=turned)
+            scale[starts[members][:, None] + np.arange(size)] = own
+            known.turn_rows(groups[members], basis, first[members], self._store)
+            if basis is not None:
+                turns.append((members, basis))
+        return scale, turns
 
     def _scale_in_place(
         self,
@@ -135,47 +140,30 @@ class Sources:
             sparse = (matrix.indptr.astype(np.int64, copy=False), indices, matrix.data)
         return (self._store[: self._used], self._frames.arrays()), factors, sparse
 
-    def _append(self, rows: FloatArray) -> int:
+    def _room(self, count: int) -> int:
+        """Make room for more rows, and return the first of them."""
         first = self._used
-        needed = first + rows.shape[0]
+        needed = first + count
         if needed > self._store.shape[0]:
-            grown = np.empty((int(GROWTH * needed) + 1, rows.shape[1]), dtype=np.float32)
+            grown = np.empty((int(GROWTH * needed) + 1, self._store.shape[1]), dtype=np.float32)
             grown[:first] = self._store[:first]
             self._store = grown
-        self._store[first:needed] = rows
         self._used = needed
         return first
 
 
-def eigenbasis(
-    rows: FloatArray, starts: IntArray, weights: FloatArray, *, turned: bool
-) -> tuple[FloatArray, list[tuple[IntArray, FloatArray]]]:
-    """Return the eigenvalues D of every group's Gram matrix, and the bases that are not trivial.
+def eigenbasis(grams: FloatArray, *, turned: bool) -> tuple[FloatArray, FloatArray | None]:
+    """Return the eigenvalues D (g, m) of Gram matrices (g, m, m), and their bases.
 
-    Parameters
-    ----------
-    rows : ndarray of shape (r, n)
-    starts : ndarray of int, shape (g + 1,)
-    weights : ndarray of shape (n,)
-    turned : bool
-        Otherwise D is each group's mean square, the same for all of its rows.
+    Without turning (or where there is nothing to turn) the bases are None; D is then the same
+    for all rows of a group, its mean square.
     """
-    sizes = np.diff(starts)
-    scale = np.empty(rows.shape[0])
-    turns = []
-    for size in np.unique(sizes):
-        members = np.flatnonzero(sizes == size)
-        where = starts[members][:, None] + np.arange(size)
-        if size == 1 or not turned:
-            square = np.einsum("ri,ri,i->r", rows[where.ravel()], rows[where.ravel()], weights)
-            scale[where] = square.reshape(where.shape).mean(axis=1, keepdims=True)
-            continue
-        block = rows[where.ravel()].reshape(*where.shape, -1)
-        gram = (block * weights) @ block.transpose(0, 2, 1)
-        apart = np.abs(gram - np.eye(size)).max(axis=(1, 2)) > SAME
-        scale[where[~apart]] = 1.0
-        if apart.any():
-            values, basis = np.linalg.eigh(gram[apart])
-            scale[where[apart]] = np.maximum(values, FLATTEST * values[:, -1:])
-            turns.append((members[apart], basis))
-    return scale, turns
+    size = grams.shape[1]
+    diagonal = np.diagonal(grams, axis1=1, axis2=2)
+    means = np.maximum(diagonal.mean(axis=1, keepdims=True), np.finfo(np.float64).tiny)
+    if size == 1 or not turned:
+        return np.repeat(means, size, axis=1), None
+    if np.abs(grams - np.eye(size)).max() <= SAME:
+        return np.ones(grams.shape[:2]), None
+    values, basis = np.linalg.eigh(grams)
+    return np.maximum(values, FLATTEST * np.maximum(values[:, -1:], means)), basis
