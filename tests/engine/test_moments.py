@@ -89,7 +89,10 @@ def sets_of_weights(data):
         "bootstrap": [data.weights * rng.multinomial(n, np.full(n, 1 / n)) for _ in range(3)],
         "one": [data.weights],
         "apart": [data.weights * (np.arange(n) < n // 2), data.weights * (np.arange(n) >= n // 2)],
-        "mostly left out": [data.weights, *(data.weights * (np.arange(n) % 4 == k) for k in (0, 1))],
+        "mostly left out": [
+            data.weights,
+            *(data.weights * (np.arange(n) % 4 == k) for k in (0, 1)),
+        ],
     }
 
 

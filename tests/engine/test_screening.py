@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -17,12 +18,6 @@ FAMILIES = ("gaussian", "binomial", "poisson", "multinomial")
 PENALTIES = ("group_lasso", "sparse_group_lasso", "lasso", "group_mcp")
 MODES = ("group", "column", "none")
 ROUNDING = 1e-12
-
-
-def exactly_checked(problem, state, dual, theta):
-    """Return a look at all groups with all correlations computed."""
-    every = np.arange(problem.blocks.weight.size)
-    return Checked(every, problem.blocks, problem.correlate(dual), theta)
 
 
 def sigma(problem):
@@ -128,7 +123,7 @@ def test_looks_miss_no_group(wide, family, penalty, mode):
 class Watched(Screen):
     """A screen of which every point is held to what all columns say."""
 
-    log: list = []
+    log: ClassVar[list] = []
 
     def look(self, state, lambda_, swept):
         """Remember what was swept."""

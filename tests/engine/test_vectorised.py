@@ -114,7 +114,7 @@ def test_a_sum_in_an_entry_would_be_found():
 
 
 @pytest.mark.parametrize(
-    ("family", "least"), [("gaussian", 20), pytest.param("multinomial", 24, marks=pytest.mark.slow)]
+    ("family", "least"), [("gaussian", 50), pytest.param("multinomial", 40, marks=pytest.mark.slow)]
 )
 def test_the_kernel_as_a_whole_is_vectorised(data, family, least, monkeypatch):
     """Inlined into the kernel the loops are still packed: as many as they are by themselves."""
@@ -126,5 +126,4 @@ def test_the_kernel_as_a_whole_is_vectorised(data, family, least, monkeypatch):
     fit_path(problem, grid, solver=BlockDescent(arithmetic="residual"), tol=1e-7)
     (code,) = fresh.inspect_llvm().values()
     packed = PACKED.findall(code)
-    print(len(packed))
     assert len(packed) >= least

@@ -1,4 +1,7 @@
-"""Small problems that every law is held to."""
+"""Small problems that every law is held to, in both arithmetics.
+
+By default a law runs in the arithmetic that the engine chooses; `-m slow` runs all laws in each.
+"""
 
 from __future__ import annotations
 
@@ -77,6 +80,22 @@ def make_case(family: str, *, n: int = 60, seed: int = 0) -> Case:
     frame["w"] = rng.integers(1, 4, n).astype(float)
     weights, offset = rng.uniform(0.5, 2.0, n), 0.3 * rng.normal(size=shape)
     return Case(family, X, y, frame, weights, offset)
+
+
+@pytest.fixture(
+    autouse=True,
+    params=[
+        "auto",
+        pytest.param("residual", marks=pytest.mark.slow),
+        pytest.param("gram", marks=pytest.mark.slow),
+    ],
+)
+def arithmetic(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The arithmetic that every fit of a law takes."""
+    name = str(request.param)
+    if name != "auto":
+        monkeypatch.setattr("grpsparse.path.by_gram", lambda *_: name == "gram")
+    return name
 
 
 @pytest.fixture(params=FAMILIES)
