@@ -26,7 +26,6 @@ from grpsparse.backend.rows import (
     SPARSE,
     block_change,
     block_gradient,
-    lazy_change,
     lazy_flush,
     lazy_gradient,
     lazy_subtract,
@@ -46,6 +45,7 @@ _INNER: Any = {
 }
 ROOT_ACCURACY = 1e-9  # of the one-dimensional equation for a block's norm
 MOST_ROOT_STEPS = 50
+UNSEEN = 1e-6  # square of the relative change of a gradient in single precision that tells nothing
 MOST_RAISES = 60  # of a block's metric in one visit
 
 
@@ -191,22 +191,16 @@ def _residual_visit(
     """Visit one block in residual form; return by how much model plus penalty fell."""
     rows, frames = sources
     theta, base, residual, moved = state
-    gradient, step, change, mean, sums, lazy, touched = work
+    gradient, step, change, mean, sums, lazy, _ = work
     first, last, low, high = spans[block, 0], spans[block, 1], spans[block, 2], spans[block, 3]
-    put_off = False
     if sparse is not None:
         if chances is None:
-            put_off = spans[block, 4] == SPARSE
-            if put_off:
-                lazy_gradient(
-                    sparse, frames, spans, block, residual, curvature, lazy, gradient
+            if spans[block, 4] == SPARSE:
+                return _lazy_visit(
+                    sparse, frames, spans, block, plan, penalty, state, curvature, work
                 )
-            else:
-                lazy_flush(lazy, curvature, residual, moved)
-    if not put_off:
-        block_gradient(
-            rows, factors, sparse, frames, spans, block, residual, sums, gradient
-        )
+            lazy_flush(lazy, curvature, residual, moved)
+    block_gradient(rows, factors, sparse, frames, spans, block, residual, sums, gradient)
     for j in range(last - first):
         for k in range(high - low):
             gradient[j, k] += base[low + k, first + j]
@@ -216,23 +210,61 @@ def _residual_visit(
         length = _propose(spans, block, plan, theta, gradient, penalty, step)
         if length == 0.0:
             return 0.0
-        if sparse is not None:
-            if chances is None:
-                if put_off:
-                    observed = lazy_change(
-                        sparse, frames, spans, block, step, curvature, lazy, touched
-                    )
-        if not put_off:
-            block_change(rows, factors, sparse, frames, spans, block, step, sums, change)
-            observed = weighted_change(change, low, high, chances, curvature, mean)
+        block_change(rows, factors, sparse, frames, spans, block, step, sums, change)
+        observed = weighted_change(change, low, high, chances, curvature, mean)
         if observed <= penalty[4] * metric[block] * length:
             break
         metric[block] = 1.05 * observed / length
-    if put_off:
-        if sparse is not None:
-            lazy_subtract(touched, curvature, lazy, residual, moved)
-    else:
-        subtract(change, low, high, chances, curvature, mean, residual, moved)
+    subtract(change, low, high, chances, curvature, mean, residual, moved)
+    return _accept(spans, block, plan, penalty, theta, step, observed, length)
+
+
+@njit(**_INNER)
+def _lazy_visit(
+    sparse: Any,
+    frames: Any,
+    spans: Any,
+    block: int,
+    plan: Any,
+    penalty: Any,
+    state: Any,
+    curvature: Any,
+    work: Any,
+) -> float:
+    """Visit one block of sparse columns, touching their own rows only.
+
+    The curvature along a step is seen in the gradient after it.
+    """
+    theta, base, residual, moved = state
+    gradient, step, lazy, after = work[0], work[1], work[5], work[6]
+    first, last = spans[block, 0], spans[block, 1]
+    metric = plan[2]
+    lazy_gradient(sparse, frames, spans, block, residual, curvature, lazy, gradient)
+    for j in range(last - first):
+        gradient[j, 0] += base[0, first + j]
+    observed = length = 0.0
+    for _ in range(MOST_RAISES):
+        length = _propose(spans, block, plan, theta, gradient, penalty, step)
+        if length == 0.0:
+            return 0.0
+        lazy_subtract(
+            sparse, frames, spans, block, step, 1.0, curvature, lazy, residual, moved
+        )
+        lazy_gradient(sparse, frames, spans, block, residual, curvature, lazy, after)
+        size = change = observed = 0.0
+        for j in range(last - first):
+            moving = gradient[j, 0] - base[0, first + j] - after[j, 0]
+            observed += step[j, 0] * moving
+            change += moving * moving
+            size += gradient[j, 0] * gradient[j, 0]
+        if change <= UNSEEN * size:  # rounding hides it
+            observed = metric[block] * length
+        if observed <= penalty[4] * metric[block] * length:
+            break
+        lazy_subtract(
+            sparse, frames, spans, block, step, -1.0, curvature, lazy, residual, moved
+        )
+        metric[block] = 1.05 * observed / length
     return _accept(spans, block, plan, penalty, theta, step, observed, length)
 
 

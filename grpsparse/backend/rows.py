@@ -26,7 +26,6 @@ __all__ = [
     "SPARSE",
     "block_change",
     "block_gradient",
-    "lazy_change",
     "lazy_flush",
     "lazy_gradient",
     "lazy_subtract",
@@ -390,55 +389,33 @@ def lazy_gradient(
 
 
 @njit(**_INNER)
-def lazy_change(
+def lazy_subtract(
     sparse: Any,
     frames: Any,
     spans: Any,
     block: int,
     step: Any,
+    sign: float,
     curvature: Any,
     lazy: Any,
-    touched: Any,
-) -> float:
-    """List the rows that a step moves; return change' W H change of the centred step.
-
-    `touched` is the change of every row (zero between calls), the list of rows and their
-    changes, and a record: their number, the constant, and the sum of H change over the list.
-    """
+    residual: Any,
+    moved: Any,
+) -> None:
+    """Take sign W H change off the residual, and add sign change to `moved`."""
     indptr, indices, data = sparse
     scale, centre, column, _ = frames
-    spread, rows, amounts, record = touched
-    first, last = spans[block, 0], spans[block, 1]
-    constant = 0.0
-    for j in range(first, last):
-        constant += centre[j] * step[j - first, 0]
-        amount = scale[j] * step[j - first, 0]
+    first = spans[block, 0]
+    constant = linear = 0.0
+    for j in range(first, spans[block, 1]):
+        constant += sign * centre[j] * step[j - first, 0]
+        amount = np.float32(sign * scale[j] * step[j - first, 0])
         if amount != 0.0:
             for p in range(indptr[column[j]], indptr[column[j] + 1]):
-                spread[np.uint32(indices[p])] += amount * data[p]
-    count = 0
-    linear = square = 0.0
-    for j in range(first, last):
-        for p in range(indptr[column[j]], indptr[column[j] + 1]):
-            i = np.uint32(indices[p])
-            value = spread[i]
-            if value != 0.0:
-                spread[i] = 0.0
-                rows[count], amounts[count] = i, value
-                count += 1
-                linear += curvature[0, i] * value
-                square += curvature[0, i] * value * value
-    record[0], record[1], record[2] = count, constant, linear
-    return square - 2.0 * constant * linear + constant * constant * lazy[2]
-
-
-@njit(**_INNER)
-def lazy_subtract(touched: Any, curvature: Any, lazy: Any, residual: Any, moved: Any) -> None:
-    """Apply the step that was listed."""
-    _, rows, amounts, record = touched
-    for place in range(int(record[0])):
-        i = np.uint32(rows[place])
-        residual[0, i] -= curvature[0, i] * amounts[place]
-        moved[0, i] += amounts[place]
-    lazy[0] += record[1]
-    lazy[1] -= record[2] - record[1] * lazy[2]
+                i = np.uint32(indices[p])
+                change = amount * np.float32(data[p])
+                bent = curvature[0, i] * change
+                moved[0, i] += change
+                residual[0, i] -= bent
+                linear += bent
+    lazy[0] += constant
+    lazy[1] -= linear - constant * lazy[2]

@@ -9,23 +9,16 @@ from grpsparse.groups import FloatArray, IntArray
 __all__ = ["scratch"]
 
 
-def scratch(
-    spans: IntArray, residual: FloatArray, *, sparse: bool
-) -> tuple[
-    FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, tuple[FloatArray, ...]
-]:
+def scratch(spans: IntArray, residual: FloatArray) -> tuple[FloatArray, ...]:
     """Return the work arrays of :func:`grpsparse.backend.kernels.descend`.
 
     Parameters
     ----------
     spans : ndarray of int, shape (B, 8)
     residual : ndarray of shape (K, n)
-    sparse : bool
-        Whether there are sparse columns.
     """
     n_classes, n = residual.shape
     tallest = int((spans[:, 1] - spans[:, 0]).max(initial=1))
-    touched = n if sparse else 0
     return (
         np.empty((tallest, n_classes)),
         np.empty((tallest, n_classes)),
@@ -33,10 +26,5 @@ def scratch(
         np.empty(n if n_classes > 1 else 0, dtype=np.float32),
         np.empty(int(spans[:, 6].max(initial=0)) + 1),
         np.array([0.0, 0.0, 0.0, 1.0]),
-        (
-            np.zeros(touched, dtype=np.float32),
-            np.empty(touched, dtype=np.int32),
-            np.empty(touched, dtype=np.float32),
-            np.zeros(3),
-        ),
+        np.empty((tallest, n_classes)),
     )

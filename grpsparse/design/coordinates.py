@@ -222,7 +222,17 @@ class Standardised:
         return _centred(small, cross, sums, self.centre[wanted], total)
 
     def gram_of(self, cross: FloatArray) -> FloatArray:
-        """Return Z'WZ from X'WX (p, p), under the weights of these coordinates."""
+        """Return Z'WZ from X'WX (p, p), under the weights of these coordinates.
+
+        What was X'WX may be overwritten.
+        """
+        scale = self.diagonal
+        if scale is not None:
+            if (scale != 1.0).any():
+                cross *= scale[:, None]
+                cross *= scale
+            cross -= self.centre[:, None] * self.centre
+            return cross
         columns, small = self.whole.part(np.arange(self.size))
         out = small.back(small.back(cross[np.ix_(columns, columns)]).T)
         out -= self.centre[:, None] * self.centre

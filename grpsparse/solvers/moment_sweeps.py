@@ -66,7 +66,7 @@ class MomentSweeps:
             (self.theta, self.base, None, None),
             None,
             None,
-            scratch(self.spans, np.empty((1, 0), np.float32), sparse=False),
+            scratch(self.spans, np.empty((1, 0), np.float32)),
             np.ones(self.spans.shape[0], dtype=np.bool_),
             (max_sweeps, self.task.accuracy * problem.scale, INNER_SHARE, max_sweeps),
         )

@@ -124,7 +124,7 @@ class Sweeps:
             (theta, base, left, moved),
             chances,
             curvature,
-            scratch(self.spans, left, sparse=sparse is not None),
+            scratch(self.spans, left),
             np.ones(self.spans.shape[0], dtype=np.bool_),
             limits,
         )
@@ -153,7 +153,7 @@ class Sweeps:
             (theta, system.gradient, None, None),
             None,
             None,
-            scratch(spans, np.empty((theta.shape[1], 0), np.float32), sparse=False),
+            scratch(spans, np.empty((theta.shape[1], 0), np.float32)),
             np.ones(spans.shape[0], dtype=np.bool_),
             limits,
         )
