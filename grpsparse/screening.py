@@ -103,8 +103,9 @@ class Screen:
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
-        self._duals: list[FloatArray] = []
-        self._known: list[FloatArray] = []
+        start = problem.start
+        self._duals: FloatArray = np.empty((0, *start.dual.shape))
+        self._known: FloatArray = np.empty((0, *start.correlation.shape))
         self._moments = self._lifted = np.empty((0, 0))
         self._reach = Reach(problem.coordinates, problem.data.weights)
         self.correlation = problem.start.correlation
@@ -121,9 +122,7 @@ class Screen:
         problem = self._problem
         dual = dual_point(problem, state, lambda_)
         share, left = self._project(dual)
-        correlation = share[0] * self._known[0]
-        for each, known in zip(share[1:], self._known[1:], strict=True):
-            correlation += each * known
+        correlation = np.tensordot(share, self._known, axes=1)
         self.correlation = correlation
         excess = problem.blocks.excess(problem.penalty, correlation, lambda_)
         worst = excess.max(axis=1) + SLACK * lambda_ * problem.blocks.weight
@@ -190,20 +189,18 @@ class Screen:
         """Return the coefficients on the bank, and the W-norm of what is left."""
         data = self._problem.data
         weighted = data.weights[:, None] * dual
-        products = np.array([np.vdot(each, weighted) for each in self._duals])
+        products = np.tensordot(self._duals, weighted, axes=2)
         share = np.linalg.solve(self._lifted, products)  # any coefficients give a true bound
-        left = dual - share[0] * self._duals[0]
-        for each, known in zip(share[1:], self._duals[1:], strict=True):
-            left -= each * known
+        left = dual - np.tensordot(share, self._duals, axes=1)
         return share, float(np.sqrt(data.mean(np.square(left).sum(axis=1))))
 
     def _remember(self, dual: FloatArray, correlation: FloatArray) -> None:
         """Put a dual point in the bank, in place of the oldest where it is full."""
-        self._duals = [*self._duals, dual][-BANK:]
-        self._known = [*self._known, correlation][-BANK:]
+        self._duals = np.concatenate([self._duals, dual[None]])[-BANK:]
+        self._known = np.concatenate([self._known, correlation[None]])[-BANK:]
         weights = self._problem.data.weights[:, None]
-        newest = [float(np.vdot(each, weights * dual)) for each in self._duals]
-        size = len(newest)
+        newest = np.tensordot(self._duals, weights * dual, axes=2)
+        size = newest.size
         moments = np.empty((size, size))
         moments[:-1, :-1] = self._moments[1 - size :, 1 - size :] if size > 1 else 0.0
         moments[-1] = moments[:, -1] = newest

@@ -31,6 +31,9 @@ def segment_sums(values: FloatArray, starts: IntArray) -> FloatArray:
     """
     # reduceat gives values[start] for an empty segment, so those are left out of it
     filled = starts[1:] > starts[:-1]
+    if filled.all() and filled.size:
+        whole: FloatArray = np.add.reduceat(values[: starts[-1]], starts[:-1])
+        return whole
     sums = np.zeros(filled.shape[0])
     if filled.any():
         sums[filled] = np.add.reduceat(values[: starts[-1]], starts[:-1][filled])

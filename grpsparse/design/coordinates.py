@@ -80,6 +80,14 @@ class Standardised:
         moments: FloatArray = self.design.second_moments(weights, centre)[index]
         return scale**2 * moments
 
+    @property
+    def cells(self) -> BoolArray:
+        """Coordinates that are cells of a factor, never two of a group present at once, (q,)."""
+        if not isinstance(self.whole, ColumnScale):
+            sizes = np.diff(self.starts)
+            return np.repeat(self.frame, sizes)
+        return np.asarray(self.design.kind[self.whole.index] == FACTOR)
+
     def reach(self, weights: FloatArray) -> tuple[FloatArray, BoolArray]:
         """Return bounds (G,) on the largest singular values of W^(1/2) Z_g, and which are sharp.
 

@@ -15,14 +15,14 @@ from grpsparse.families.entropy import cross_log, dual_slack, safe_log, x_log_x
 
 __all__ = ["Binomial"]
 
+LARGEST = 708.0  # the exponential of more overflows; the other tail is below 1e-307 there
+
 
 def _tails(eta: Array) -> tuple[Array, Array]:
     """Return the probabilities of success and failure, each to full relative accuracy."""
-    xp = namespace(eta)
-    small = xp.exp(-xp.abs(eta))
-    larger, smaller = 1.0 / (1.0 + small), small / (1.0 + small)
-    up = eta >= 0
-    return xp.where(up, larger, smaller), xp.where(up, smaller, larger)
+    odds_against = namespace(eta).exp(namespace(eta).clip(-eta, -LARGEST, LARGEST))
+    success = 1.0 / (1.0 + odds_against)
+    return success, odds_against * success
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,6 +118,7 @@ class Problem:
     lambda_max: float
     gradient_scale: float  # lambda_max, or the null residual's norm where nothing is penalised
     curvature: float  # of the loss in eta, typical at the null fit
+    residual_size: float  # W-norm of the null fit's residual
 
     @property
     def dtype(self) -> Any:
@@ -200,6 +201,7 @@ def build_problem(
         lambda_max,
         size,
         _typical_curvature(data, fit),
+        _norm(data, fit),
     )
 
 

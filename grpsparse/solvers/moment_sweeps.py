@@ -121,8 +121,12 @@ class MomentSweeps:
 
 
 def _scale(moments: Moments, working: WorkingSet) -> FloatArray:
-    """Return the metric D of every coordinate: the diagonal, or a group's mean of it."""
-    diagonal = np.diagonal(moments.gram)
+    """Return the metric D of every coordinate: the diagonal, or a group's mean of it.
+
+    The Gram matrix of cells is diagonal before it is centred, and that is their metric.
+    """
+    coordinates = moments.problem.coordinates
+    diagonal = np.diagonal(moments.gram) + coordinates.cells * coordinates.centre**2
     if working.turned:
         return np.maximum(diagonal, 1e-300)
     starts = working.blocks.starts

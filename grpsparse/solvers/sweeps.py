@@ -141,8 +141,7 @@ class Sweeps:
         system = weighted_gram(problem, working, self.task.groups, self.eta)
         rows, spans = system.rows, system.spans(self.spans)
         theta = np.ascontiguousarray(self.theta[rows])
-        diagonal = np.diagonal(system.gram).reshape(-1, rows.size).max(axis=0)
-        scale = system.scale(diagonal, spans, turned=working.turned)
+        scale = system.scale(spans, turned=working.turned)
         sweeps, gain, _ = descend(
             None,
             None,
@@ -211,6 +210,9 @@ class Sweeps:
         """
         if not self.problem.penalty.convex or not 0 < self.theta.size <= NEWTON_VARIABLES:
             return False
+        entries = (self.spans[:, 1] - self.spans[:, 0]) @ (self.spans[:, 3] - self.spans[:, 2])
+        if np.count_nonzero(self.theta) < entries:
+            return False
         blocks = self._blocks()
         free = blocks.free_entries(self.theta)
         return bool(free[blocks.owner >= 0].all())
@@ -223,16 +225,16 @@ class Sweeps:
         if not self.spans.size:
             return 0
         self._shift()
-        entries = int((self.theta != 0).sum())
+        entries = int(np.count_nonzero(self.theta))
         n = self.eta.shape[0]
-        if entries > NEWTON_VARIABLES or n * float(entries) ** 2 > NEWTON_WORK:
+        most = NEWTON_VARIABLES if accuracy < COARSE else FEW_VARIABLES
+        work = NEWTON_WORK if accuracy < COARSE else COARSE_WORK
+        if entries > most or n * float(entries) ** 2 > work:
             return 0
         blocks = self._blocks()
         free = blocks.free_entries(self.theta)
         count = int(free.sum())
-        if count == 0 or count > (NEWTON_VARIABLES if accuracy < COARSE else FEW_VARIABLES):
-            return 0
-        if float(n) * count**2 > (NEWTON_WORK if accuracy < COARSE else COARSE_WORK):
+        if not 0 < count <= most or float(n) * count**2 > work:
             return 0
         used = np.flatnonzero(free.any(axis=1))
         fit = newton(
@@ -254,9 +256,7 @@ class Sweeps:
 
     def noise(self) -> float:
         """Return how much of the certificate may be rounding in the linear predictor."""
-        data = self.problem.data
-        residual = np.square(data.residual(self.eta)).sum(axis=1)
-        return self.drift * float(np.sqrt(data.mean(residual))) / self.problem.scale
+        return self.drift * self.problem.residual_size / self.problem.scale
 
     def refresh(self) -> None:
         """Recompute the linear predictor in double precision, so that no rounding stays."""

@@ -43,9 +43,23 @@ class WeightedGram:
         out[:, :2] += place[:, None]
         return out
 
-    def scale(self, diagonal: FloatArray, spans: IntArray, *, turned: bool) -> FloatArray:
-        """Return the metric D of the rows: the diagonal, or a block's largest entry of it."""
-        scale = np.maximum(diagonal, 1e-300)
+    def scale(self, spans: IntArray, *, turned: bool) -> FloatArray:
+        """Return the metric D of the rows: the diagonal, or a block's largest entry of it.
+
+        The Hessian of cells is diagonal before it is centred, and that is their metric.
+        """
+        width = self.rows.size
+        top = width - self.coordinates.size
+        classes = self.gram.reshape(-1, width, self.gram.shape[0] // width, width)
+        diagonal = np.empty((classes.shape[0], width))
+        known = self.problem.coordinates
+        centre = known.centre[self.coordinates] * known.cells[self.coordinates]
+        for k in range(classes.shape[0]):
+            own = classes[k, :, k]
+            diagonal[k] = np.diagonal(own)
+            if top:
+                diagonal[k, top:] += 2.0 * centre * own[0, top:] + centre**2 * own[0, 0]
+        scale = np.maximum(diagonal.max(axis=0), 1e-300)
         if not turned:
             for first, last in np.unique(spans[:, :2], axis=0):
                 scale[first:last] = scale[first:last].max()
