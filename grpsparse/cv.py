@@ -59,9 +59,7 @@ class FoldFit:
     @classmethod
     def of(cls, path: Path, rows: IntArray) -> FoldFit:
         """Keep the active part of a path."""
-        return cls(
-            path.problem, rows, path.active, path.theta, path.intercept, path.converged
-        )
+        return cls(path.problem, rows, path.active, path.theta, path.intercept, path.converged)
 
     def means(self, index: IntArray) -> FloatArray:
         """Return the held-out means (rows, K, len(index)) at some points of the path."""
@@ -161,9 +159,7 @@ def cross_validate(
     for fold, factor in enumerate(plan.replicate_weights()):
         label = plan.labels[fold] if plan.labels else fold
         problems.append(_training_problem(problem_of, weights * factor, label))
-    path, *others = fit_paths(
-        problems, grid_of(problem), solver=solver, tol=tol, on_point=on_point
-    )
+    path, *others = fit_paths(problems, grid_of(problem), solver=solver, tol=tol, on_point=on_point)
     n, n_outputs = problem.data.y.shape
     every = np.arange(path.lambda_.size)
     keep = n * n_outputs * every.size * 8 <= KEEP_BYTES

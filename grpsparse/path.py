@@ -100,8 +100,7 @@ def fit_paths(
                 break
     arithmetic = "gram" if gram else "residual"
     return [
-        collect(track.problem, track.working, track.points, arithmetic, stopped)
-        for track in tracks
+        collect(track.problem, track.working, track.points, arithmetic, stopped) for track in tracks
     ]
 
 

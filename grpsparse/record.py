@@ -164,10 +164,7 @@ def collect(
         np.array([point.converged for point in points]),
         np.array([work.sweeps + work.newton_steps for work in works], dtype=np.int64),
         Effort(
-            *(
-                np.array([getattr(work, name) for work in works])
-                for name in Effort.__slots__[:-1]
-            ),
+            *(np.array([getattr(work, name) for work in works]) for name in Effort.__slots__[:-1]),
             arithmetic=arithmetic,
         ),
         stopped,

@@ -160,17 +160,14 @@ class Screen:
         checked = Checked(needed, problem.blocks.part(needed), self.correlation[rows], theta)
         return certify(problem, look.state, look.lambda_, look.dual, checked, penalty=penalty)
 
-    def ahead(
-        self, before: State, last: State, theta: FloatArray, left_out: FloatArray
-    ) -> State:
+    def ahead(self, before: State, last: State, theta: FloatArray, left_out: FloatArray) -> State:
         """Return the last step taken once more, but for what `left_out` (q, K) holds of it."""
         problem = self._problem
         eta = 2.0 * last.eta - before.eta
         if left_out.any():
             eta = eta - problem.coordinates.linear_predictor(left_out)
         intercept = 2.0 * last.intercept - before.intercept
-        drift = 2.0 * last.drift + before.drift
-        return State(theta, intercept, eta, problem.data.loss(eta), drift)
+        return State(theta, intercept, eta, problem.data.loss(eta))
 
     def gradient(self, state: State, working: WorkingSet) -> FloatArray:
         """Return the gradient at the point last looked at, in the working set's basis."""
@@ -243,9 +240,7 @@ class MomentScreen:
         theta = look.state.theta
         return self._moments.certify(theta, self.correlation, look.lambda_, penalty)
 
-    def ahead(
-        self, before: State, last: State, theta: FloatArray, left_out: FloatArray
-    ) -> State:
+    def ahead(self, before: State, last: State, theta: FloatArray, left_out: FloatArray) -> State:
         """Return the last step taken once more, but for what `left_out` (q, K) holds of it."""
         assert before.correlation is not None
         assert last.correlation is not None

@@ -15,134 +15,22 @@ repeating the model is iterative refinement and loses no digits.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-import numpy as np
 from numba import njit
 
-from grpsparse.backend.prox import radial_prox
-from grpsparse.backend.rows import (
-    SPARSE,
-    block_change,
-    block_gradient,
-    lazy_flush,
-    lazy_gradient,
-    lazy_subtract,
-    subtract,
-    weighted_change,
-)
+from grpsparse.backend.compiling import INNER, KERNEL, LEAN
+from grpsparse.backend.lazy import lazy_flush, lazy_gradient, lazy_subtract
+from grpsparse.backend.rows import SPARSE, block_change, block_gradient, subtract, weighted_change
+from grpsparse.backend.steps import accept, propose
 
 __all__ = ["descend"]
 
-# Called by kernels only: without wrappers for Python a cold start is seconds shorter.
-_INNER: Any = {
-    "nogil": True,
-    "error_model": "numpy",
-    "no_cpython_wrapper": True,
-    "no_cfunc_wrapper": True,
-    "_nrt": False,
-}
-ROOT_ACCURACY = 1e-9  # of the one-dimensional equation for a block's norm
-MOST_ROOT_STEPS = 50
 UNSEEN = 1e-6  # square of the relative change of a gradient in single precision that tells nothing
 MOST_RAISES = 60  # of a block's metric in one visit
 
 
-@njit(**_INNER)
-def _block_norm(
-    target: Any, m: int, width: int, scale: Any, first: int, metric: float, level: float, penalty: Any
-) -> float:
-    """Return the norm r of the minimiser: sum u_j^2 / ((s D_j + b l) r + a l)^2 = 1, or 0."""
-    a, b = penalty[1], penalty[2]
-    total = largest = 0.0
-    for j in range(m):
-        largest = max(largest, scale[first + j])
-        for k in range(width):
-            total += target[j, k] * target[j, k]
-    if total <= (a * level) ** 2:
-        return 0.0
-    norm = (math.sqrt(total) - a * level) / (metric * largest + b * level)
-    for _ in range(MOST_ROOT_STEPS):
-        square = slope = 0.0
-        for j in range(m):
-            bend = metric * scale[first + j] + b * level
-            inverse = 1.0 / (bend * norm + a * level)
-            part = 0.0
-            for k in range(width):
-                part += target[j, k] * target[j, k]
-            part *= inverse * inverse
-            square += part
-            slope += part * bend * inverse
-        # 1 / root is concave in r, so that Newton's method from the left never passes it
-        change = square * (math.sqrt(square) - 1.0) / slope
-        norm += change
-        if abs(change) <= ROOT_ACCURACY * norm:
-            break
-    return norm
-
-
-@njit(**_INNER)
-def _turned_step(
-    spans: Any, block: int, plan: Any, theta: Any, gradient: Any, penalty: Any, step: Any
-) -> float:
-    """Fill `step` where every row has its own curvature; return its squared length in D."""
-    levels, scale, metrics = plan
-    first, low = spans[block, 0], spans[block, 2]
-    m, width = spans[block, 1] - first, spans[block, 3] - low
-    metric, level = metrics[block], levels[block, 0]
-    for j in range(m):
-        for k in range(width):
-            old = theta[first + j, low + k]
-            step[j, k] = gradient[j, k] + metric * scale[first + j] * old
-    norm = 1.0
-    if level > 0.0:
-        norm = _block_norm(step, m, width, scale, first, metric, level, penalty)
-    length = 0.0
-    for j in range(m):
-        factor = 0.0
-        if norm > 0.0:
-            bend = metric * scale[first + j]
-            factor = 1.0 / (bend + level * (penalty[2] + penalty[1] / norm))
-        for k in range(width):
-            step[j, k] = step[j, k] * factor - theta[first + j, low + k]
-            length += scale[first + j] * step[j, k] * step[j, k]
-    return length
-
-
-@njit(**_INNER)
-def _plain_step(
-    spans: Any, block: int, plan: Any, theta: Any, gradient: Any, penalty: Any, step: Any
-) -> float:
-    """Fill `step` where one scalar is the metric; return its squared length in D."""
-    levels, scale, metrics = plan
-    first, low = spans[block, 0], spans[block, 2]
-    m, width = spans[block, 1] - first, spans[block, 3] - low
-    inverse = 1.0 / (metrics[block] * scale[first])
-    level, cut = levels[block, 0], levels[block, 1] * inverse
-    square = 0.0
-    for j in range(m):
-        for k in range(width):
-            target = theta[first + j, low + k] + gradient[j, k] * inverse
-            if cut > 0.0:
-                target = math.copysign(max(abs(target) - cut, 0.0), target)
-            step[j, k] = target
-            square += target * target
-    ratio = 1.0
-    if level > 0.0:
-        norm = math.sqrt(square)
-        ratio = 0.0
-        if norm > 0.0:
-            ratio = radial_prox(penalty[0], penalty[1], penalty[2], norm, inverse, level) / norm
-    length = 0.0
-    for j in range(m):
-        for k in range(width):
-            step[j, k] = step[j, k] * ratio - theta[first + j, low + k]
-            length += step[j, k] * step[j, k]
-    return length * scale[first]
-
-
-@njit(**_INNER)
+@njit(**INNER, **LEAN)
 def _gram_change(gram: Any, spans: Any, block: int, n_rows: int, step: Any) -> float:
     """Return step' G step of one block; variables are rows, class after class."""
     first, last, low, high = spans[block, 0], spans[block, 1], spans[block, 2], spans[block, 3]
@@ -158,9 +46,9 @@ def _gram_change(gram: Any, spans: Any, block: int, n_rows: int, step: Any) -> f
     return total
 
 
-@njit(**_INNER)
+@njit(**INNER, **LEAN)
 def _gram_subtract(gram: Any, spans: Any, block: int, step: Any, gradient: Any) -> None:
-    """gradient (K, m) -= G step."""
+    """Take G step off the gradient (K, m)."""
     first, last, low, high = spans[block, 0], spans[block, 1], spans[block, 2], spans[block, 3]
     n_classes, n_rows = gradient.shape
     for k in range(low, high):
@@ -174,7 +62,7 @@ def _gram_subtract(gram: Any, spans: Any, block: int, step: Any, gradient: Any) 
                         gradient[other, i] -= amount * row[i]
 
 
-@njit(**_INNER)
+@njit(**INNER, **LEAN)
 def _residual_visit(
     sources: Any,
     sparse: Any,
@@ -191,14 +79,15 @@ def _residual_visit(
     """Visit one block in residual form; return by how much model plus penalty fell."""
     rows, frames = sources
     theta, base, residual, moved = state
-    gradient, step, change, mean, sums, lazy, _ = work
+    gradient, step, change, mean, sums, lazy = work[:6]
     first, last, low, high = spans[block, 0], spans[block, 1], spans[block, 2], spans[block, 3]
     if sparse is not None:
         if chances is None:
             if spans[block, 4] == SPARSE:
-                return _lazy_visit(
+                fall: float = _lazy_visit(
                     sparse, frames, spans, block, plan, penalty, state, curvature, work
                 )
+                return fall
             lazy_flush(lazy, curvature, residual, moved)
     block_gradient(rows, factors, sparse, frames, spans, block, residual, sums, gradient)
     for j in range(last - first):
@@ -207,7 +96,7 @@ def _residual_visit(
     metric = plan[2]
     observed = length = 0.0
     for _ in range(MOST_RAISES):
-        length = _propose(spans, block, plan, theta, gradient, penalty, step)
+        length = propose(spans, block, plan, theta, gradient, penalty, step)
         if length == 0.0:
             return 0.0
         block_change(rows, factors, sparse, frames, spans, block, step, sums, change)
@@ -216,10 +105,11 @@ def _residual_visit(
             break
         metric[block] = 1.05 * observed / length
     subtract(change, low, high, chances, curvature, mean, residual, moved)
-    return _accept(spans, block, plan, penalty, theta, step, observed, length)
+    gain: float = accept(spans, block, plan, penalty, theta, step, observed, length)
+    return gain
 
 
-@njit(**_INNER)
+@njit(**INNER, **LEAN)
 def _lazy_visit(
     sparse: Any,
     frames: Any,
@@ -244,12 +134,10 @@ def _lazy_visit(
         gradient[j, 0] += base[0, first + j]
     observed = length = 0.0
     for _ in range(MOST_RAISES):
-        length = _propose(spans, block, plan, theta, gradient, penalty, step)
+        length = propose(spans, block, plan, theta, gradient, penalty, step)
         if length == 0.0:
             return 0.0
-        lazy_subtract(
-            sparse, frames, spans, block, step, 1.0, curvature, lazy, residual, moved
-        )
+        lazy_subtract(sparse, frames, spans, block, step, 1.0, curvature, lazy, residual, moved)
         lazy_gradient(sparse, frames, spans, block, residual, curvature, lazy, after)
         size = change = observed = 0.0
         for j in range(last - first):
@@ -261,14 +149,13 @@ def _lazy_visit(
             observed = metric[block] * length
         if observed <= penalty[4] * metric[block] * length:
             break
-        lazy_subtract(
-            sparse, frames, spans, block, step, -1.0, curvature, lazy, residual, moved
-        )
+        lazy_subtract(sparse, frames, spans, block, step, -1.0, curvature, lazy, residual, moved)
         metric[block] = 1.05 * observed / length
-    return _accept(spans, block, plan, penalty, theta, step, observed, length)
+    gain: float = accept(spans, block, plan, penalty, theta, step, observed, length)
+    return gain
 
 
-@njit(**_INNER)
+@njit(**INNER, **LEAN)
 def _gram_visit(
     gram: Any, spans: Any, block: int, plan: Any, penalty: Any, state: Any, work: Any
 ) -> float:
@@ -282,7 +169,7 @@ def _gram_visit(
     metric = plan[2]
     observed = length = 0.0
     for _ in range(MOST_RAISES):
-        length = _propose(spans, block, plan, theta, gradient, penalty, step)
+        length = propose(spans, block, plan, theta, gradient, penalty, step)
         if length == 0.0:
             return 0.0
         observed = _gram_change(gram, spans, block, theta.shape[0], step)
@@ -290,42 +177,11 @@ def _gram_visit(
             break
         metric[block] = 1.05 * observed / length
     _gram_subtract(gram, spans, block, step, base)
-    return _accept(spans, block, plan, penalty, theta, step, observed, length)
-
-
-@njit(**_INNER)
-def _propose(
-    spans: Any, block: int, plan: Any, theta: Any, gradient: Any, penalty: Any, step: Any
-) -> float:
-    """Fill `step` with the prox step of a block; return its squared length in D."""
-    if penalty[3] and spans[block, 1] - spans[block, 0] > 1:
-        return _turned_step(spans, block, plan, theta, gradient, penalty, step)
-    return _plain_step(spans, block, plan, theta, gradient, penalty, step)
-
-
-@njit(**_INNER)
-def _accept(
-    spans: Any,
-    block: int,
-    plan: Any,
-    penalty: Any,
-    theta: Any,
-    step: Any,
-    observed: float,
-    length: float,
-) -> float:
-    """Move a block, bring its metric nearer to the curvature seen, and return the gain."""
-    metric = plan[2]
-    first, last, low, high = spans[block, 0], spans[block, 1], spans[block, 2], spans[block, 3]
-    for j in range(last - first):
-        for k in range(high - low):
-            theta[first + j, low + k] += step[j, k]
-    gain: float = metric[block] * length - 0.5 * observed
-    metric[block] = max(0.8 * metric[block], observed / length, penalty[5])
+    gain: float = accept(spans, block, plan, penalty, theta, step, observed, length)
     return gain
 
 
-@njit(**_INNER)
+@njit(**INNER, **LEAN)
 def _mark_active(spans: Any, theta: Any, active: Any) -> None:
     """Mark the blocks with a nonzero coefficient."""
     for block in range(spans.shape[0]):
@@ -336,7 +192,7 @@ def _mark_active(spans: Any, theta: Any, active: Any) -> None:
                     active[block] = True
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@njit(cache=True, **KERNEL, **LEAN)
 def descend(
     sources: Any,
     factors: Any,
@@ -348,9 +204,8 @@ def descend(
     chances: Any,
     curvature: Any,
     work: Any,
-    chosen: Any,
     limits: Any,
-) -> tuple[int, float, int]:
+) -> tuple[int, float]:
     """Minimise quadratic model + penalty over the blocks, in place.
 
     Sweeps over all blocks alternate with sweeps over the active ones until these gain little.
@@ -379,8 +234,6 @@ def descend(
         Curvature, or probabilities, times weights.
     work : tuple of ndarrays
         From :func:`grpsparse.backend.scratch.scratch`.
-    chosen : ndarray of bool, shape (B,)
-        All True.
     limits : tuple of int, float, float, int
         Largest number of sweeps; the gain of a sweep over all blocks at which it was the last;
         the share of that gain at which sweeps over the active blocks end; how many sweeps over
@@ -391,20 +244,18 @@ def descend(
     sweeps : int
     gain : float
         Gain of the last sweep over all blocks.
-    visits : int
-        Blocks visited.
     """
     spans, parts = plan[0], plan[1:]
     max_sweeps, tolerance, share, max_full = limits
     opening = 0.0
-    sweeps = visits = full = 0
-    whole = True
+    sweeps = full = 0
+    whole, chosen = True, work[7]
+    chosen[:] = True
     while sweeps < max_sweeps:
         gain = 0.0
         for block in range(spans.shape[0]):
             if not chosen[block]:
                 continue
-            visits += 1
             # a storage that is None is pruned where this is compiled
             if sources is not None:
                 gain += _residual_visit(
@@ -437,4 +288,4 @@ def descend(
     if sparse is not None:
         if chances is None:
             lazy_flush(work[5], curvature, state[2], state[3])
-    return sweeps, opening, visits
+    return sweeps, opening

@@ -11,19 +11,21 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-__all__ = ["column_moments", "column_products", "sparse_products"]
+from grpsparse.backend.compiling import FAST, INNER, KERNEL
+
+__all__ = [
+    "add_columns",
+    "column_moments",
+    "column_products",
+    "group_grams",
+    "sparse_products",
+    "turn_columns",
+]
 
 ROWS = 4096  # rows at a time, so that their part of R stays in cache
-_FAST = {"reassoc", "nsz", "contract", "arcp"}
-_INNER: Any = {
-    "nogil": True,
-    "error_model": "numpy",
-    "no_cpython_wrapper": True,
-    "no_cfunc_wrapper": True,
-}
 
 
-@njit(**_INNER, fastmath=_FAST)
+@njit(**INNER, fastmath=FAST)
 def _by_one(a: Any, b: Any, r: Any) -> Any:
     ar = br = 0.0
     for i in range(r.shape[0]):
@@ -32,7 +34,7 @@ def _by_one(a: Any, b: Any, r: Any) -> Any:
     return ar, br
 
 
-@njit(**_INNER, fastmath=_FAST)
+@njit(**INNER, fastmath=FAST)
 def _by_four(a: Any, b: Any, r: Any, s: Any, t: Any, u: Any) -> Any:
     ar = as_ = at = au = br = bs = bt = bu = 0.0
     for i in range(r.shape[0]):
@@ -48,7 +50,7 @@ def _by_four(a: Any, b: Any, r: Any, s: Any, t: Any, u: Any) -> Any:
     return ar, as_, at, au, br, bs, bt, bu
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, **KERNEL)
 def column_products(columns: Any, index: Any, residual: Any, out: Any) -> None:
     """Add X[:, index]'R to out (len(index), K), for columns (p, n) and residual (K, n)."""
     n_classes, n = residual.shape
@@ -74,7 +76,7 @@ def column_products(columns: Any, index: Any, residual: Any, out: Any) -> None:
                 second[k] += two
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
+@njit(cache=True, **KERNEL, fastmath=FAST)
 def column_moments(columns: Any, weights: Any, centre: Any, out: Any) -> None:
     """Fill out (p,) with sum_i w_i (x_ij - centre_j)^2 for columns (p, n)."""
     for j in range(columns.shape[0]):
@@ -85,7 +87,7 @@ def column_moments(columns: Any, weights: Any, centre: Any, out: Any) -> None:
         out[j] = total
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, **KERNEL)
 def sparse_products(
     pointers: Any, rows: Any, data: Any, index: Any, residual: Any, out: Any
 ) -> None:
@@ -113,7 +115,7 @@ def sparse_products(
             out[j, k] = a + b
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
+@njit(cache=True, **KERNEL, fastmath=FAST)
 def add_columns(columns: Any, index: Any, coef: Any, out: Any) -> None:
     """Add X[:, index] @ coef to out (K, n), for columns (p, n) and coef (len(index), K)."""
     n_classes, n = out.shape
@@ -135,7 +137,7 @@ def add_columns(columns: Any, index: Any, coef: Any, out: Any) -> None:
                     row[i] += (wa * a[i] + wb * b[i]) + (wc * c[i] + wd * d[i])
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
+@njit(cache=True, **KERNEL, fastmath=FAST)
 def group_grams(columns: Any, index: Any, weights: Any, centre: Any, out: Any) -> None:
     """Fill out (g, m, m) with the weighted Grams about `centre` of columns index (g, m)."""
     n = columns.shape[1]
@@ -159,7 +161,7 @@ def group_grams(columns: Any, index: Any, weights: Any, centre: Any, out: Any) -
                 out[g, b, a] = out[g, a, b]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
+@njit(cache=True, **KERNEL, fastmath=FAST)
 def turn_columns(columns: Any, index: Any, maps: Any, centre: Any, first: Any, out: Any) -> None:
     """Fill out[first[g] + r] with sum_a maps[g, a, r] x_a - centre[g, r], x_a column index[g, a].
 

@@ -20,32 +20,22 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from grpsparse.backend.compiling import FAST, INNER, LEAN
+
 __all__ = [
     "DENSE",
     "FACTOR",
     "SPARSE",
     "block_change",
     "block_gradient",
-    "lazy_flush",
-    "lazy_gradient",
-    "lazy_subtract",
     "subtract",
     "weighted_change",
 ]
 
 DENSE, FACTOR, SPARSE = 0, 1, 2
 
-_FAST = {"reassoc", "nsz", "contract", "arcp"}
-_INNER: Any = {
-    "nogil": True,
-    "error_model": "numpy",
-    "no_cpython_wrapper": True,
-    "no_cfunc_wrapper": True,
-    "_nrt": False,
-}
 
-
-@njit(**_INNER, fastmath=_FAST)
+@njit(**INNER, **LEAN, fastmath=FAST)
 def _two_by_four(rows: Any, place: int, residual: Any, k: int, out: Any, j: int, c: int) -> None:
     a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = np.float32(0.0)
     for i in range(rows.shape[1]):
@@ -61,7 +51,7 @@ def _two_by_four(rows: Any, place: int, residual: Any, k: int, out: Any, j: int,
     out[j + 1, c], out[j + 1, c + 1], out[j + 1, c + 2], out[j + 1, c + 3] = b0, b1, b2, b3
 
 
-@njit(**_INNER, fastmath=_FAST)
+@njit(**INNER, **LEAN, fastmath=FAST)
 def _four_by_one(rows: Any, place: int, residual: Any, k: int, out: Any, j: int, c: int) -> None:
     a0 = a1 = a2 = a3 = np.float32(0.0)
     for i in range(rows.shape[1]):
@@ -72,7 +62,7 @@ def _four_by_one(rows: Any, place: int, residual: Any, k: int, out: Any, j: int,
     out[j, c], out[j + 1, c], out[j + 2, c], out[j + 3, c] = a0, a1, a2, a3
 
 
-@njit(**_INNER, fastmath=_FAST)
+@njit(**INNER, **LEAN, fastmath=FAST)
 def _one_by_one(rows: Any, place: int, residual: Any, k: int) -> float:
     total = np.float32(0.0)
     for i in range(rows.shape[1]):
@@ -80,7 +70,7 @@ def _one_by_one(rows: Any, place: int, residual: Any, k: int) -> float:
     return total
 
 
-@njit(**_INNER)
+@njit(**INNER, **LEAN)
 def _dots(rows: Any, place: int, m: int, low: int, high: int, residual: Any, out: Any) -> None:
     """out[j, k] = rows[place + j] . residual[low + k], by tiles of 2 x 4, 4 x 1 and 1 x 1."""
     k = low
@@ -101,7 +91,7 @@ def _dots(rows: Any, place: int, m: int, low: int, high: int, residual: Any, out
         k += 4 if wide else 1
 
 
-@njit(**_INNER, fastmath=_FAST)
+@njit(**INNER, **LEAN, fastmath=FAST)
 def _combine(rows: Any, place: int, m: int, width: int, step: Any, change: Any) -> None:
     """change[k] = sum_j step[j, k] rows[place + j], four rows at a time."""
     n = rows.shape[1]
@@ -125,7 +115,7 @@ def _combine(rows: Any, place: int, m: int, width: int, step: Any, change: Any) 
             j += 1
 
 
-@njit(**_INNER)
+@njit(**INNER, **LEAN)
 def _cell_sums(factors: Any, place: int, residual: Any, k: int, sums: Any, cells: int) -> float:
     """sums[l] = sum of value * residual over the rows of level l; return the plain total."""
     codes, values, value_row = factors
@@ -145,7 +135,7 @@ def _cell_sums(factors: Any, place: int, residual: Any, k: int, sums: Any, cells
     return total
 
 
-@njit(**_INNER)
+@njit(**INNER, **LEAN)
 def _factor_gradient(
     factors: Any, frames: Any, spans: Any, block: int, residual: Any, sums: Any, out: Any
 ) -> None:
@@ -164,7 +154,7 @@ def _factor_gradient(
             out[j, k - spans[block, 2]] = product - centre[first + j] * total
 
 
-@njit(**_INNER)
+@njit(**INNER, **LEAN)
 def _factor_change(
     factors: Any, frames: Any, spans: Any, block: int, step: Any, sums: Any, change: Any
 ) -> None:
@@ -192,7 +182,7 @@ def _factor_change(
                 change[k, i] = sums[np.uint32(codes[place, i])] - shift
 
 
-@njit(**_INNER)
+@njit(**INNER, **LEAN)
 def _sparse_gradient(
     sparse: Any, frames: Any, spans: Any, block: int, residual: Any, out: Any
 ) -> None:
@@ -210,7 +200,7 @@ def _sparse_gradient(
             out[j - first, k - spans[block, 2]] = scale[j] * product - centre[j] * total
 
 
-@njit(**_INNER)
+@njit(**INNER, **LEAN)
 def _sparse_change(
     sparse: Any, frames: Any, spans: Any, block: int, step: Any, change: Any
 ) -> None:
@@ -230,7 +220,7 @@ def _sparse_change(
                     change[k, np.uint32(indices[p])] += amount * data[p]
 
 
-@njit(**_INNER)
+@njit(**INNER, **LEAN)
 def block_gradient(
     rows: Any,
     factors: Any,
@@ -256,7 +246,7 @@ def block_gradient(
         _dots(rows, place, m, low, high, residual, out)
 
 
-@njit(**_INNER)
+@njit(**INNER, **LEAN)
 def block_change(
     rows: Any,
     factors: Any,
@@ -281,7 +271,7 @@ def block_change(
         _combine(rows, spans[block, 5], m, width, step, change)
 
 
-@njit(**_INNER, fastmath=_FAST)
+@njit(**INNER, **LEAN, fastmath=FAST)
 def weighted_change(
     change: Any, low: int, high: int, chances: Any, curvature: Any, mean: Any
 ) -> float:
@@ -308,7 +298,7 @@ def weighted_change(
     return total
 
 
-@njit(**_INNER, fastmath=_FAST)
+@njit(**INNER, **LEAN, fastmath=FAST)
 def subtract(
     change: Any,
     low: int,
@@ -335,87 +325,3 @@ def subtract(
         else:
             for i in range(n):
                 residual[k, i] += curvature[k, i] * mean[i]
-
-
-# Sparse columns under a diagonal curvature touch their own rows only. A centred column moves
-# all rows by a constant, which is put off: with kappa the sum of these constants, the residual
-# is residual + kappa H. `lazy` is kappa, the sum of the residual, the sum of H, and whether
-# the sum of the residual has to be taken again.
-
-
-@njit(**_INNER)
-def lazy_flush(lazy: Any, curvature: Any, residual: Any, moved: Any) -> None:
-    """Carry out what was put off."""
-    lazy[3] = 1.0
-    if lazy[0] == 0.0:
-        return
-    kappa = np.float32(lazy[0])
-    for i in range(residual.shape[1]):
-        residual[0, i] += kappa * curvature[0, i]
-        moved[0, i] -= kappa
-    lazy[0] = 0.0
-
-
-@njit(**_INNER)
-def lazy_gradient(
-    sparse: Any,
-    frames: Any,
-    spans: Any,
-    block: int,
-    residual: Any,
-    curvature: Any,
-    lazy: Any,
-    out: Any,
-) -> None:
-    """Fill out[j, 0] with the products of sparse columns with the residual."""
-    indptr, indices, data = sparse
-    scale, centre, column, _ = frames
-    if lazy[3] > 0.0:  # nothing is put off then
-        lazy[1] = lazy[2] = lazy[3] = 0.0
-        for i in range(residual.shape[1]):
-            lazy[1] += residual[0, i]
-            lazy[2] += curvature[0, i]
-    first = spans[block, 0]
-    for j in range(first, spans[block, 1]):
-        product = 0.0
-        if lazy[0] == 0.0:
-            for p in range(indptr[column[j]], indptr[column[j] + 1]):
-                product += data[p] * residual[0, np.uint32(indices[p])]
-        else:
-            for p in range(indptr[column[j]], indptr[column[j] + 1]):
-                i = np.uint32(indices[p])
-                product += data[p] * (residual[0, i] + lazy[0] * curvature[0, i])
-        out[j - first, 0] = scale[j] * product - centre[j] * lazy[1]
-
-
-@njit(**_INNER)
-def lazy_subtract(
-    sparse: Any,
-    frames: Any,
-    spans: Any,
-    block: int,
-    step: Any,
-    sign: float,
-    curvature: Any,
-    lazy: Any,
-    residual: Any,
-    moved: Any,
-) -> None:
-    """Take sign W H change off the residual, and add sign change to `moved`."""
-    indptr, indices, data = sparse
-    scale, centre, column, _ = frames
-    first = spans[block, 0]
-    constant = linear = 0.0
-    for j in range(first, spans[block, 1]):
-        constant += sign * centre[j] * step[j - first, 0]
-        amount = np.float32(sign * scale[j] * step[j - first, 0])
-        if amount != 0.0:
-            for p in range(indptr[column[j]], indptr[column[j] + 1]):
-                i = np.uint32(indices[p])
-                change = amount * np.float32(data[p])
-                bent = curvature[0, i] * change
-                moved[0, i] += change
-                residual[0, i] -= bent
-                linear += bent
-    lazy[0] += constant
-    lazy[1] -= linear - constant * lazy[2]

@@ -39,7 +39,9 @@ def any_positive(level: Array | float) -> bool:
 def group_norms(rows: FloatArray, starts: IntArray) -> FloatArray:
     """Return the Frobenius norm of every group of rows of a (q, K) array, (G,)."""
     squares = np.square(rows)
-    return np.sqrt(segment_sums(squares[:, 0] if rows.shape[1] == 1 else squares.sum(axis=1), starts))
+    return np.sqrt(
+        segment_sums(squares[:, 0] if rows.shape[1] == 1 else squares.sum(axis=1), starts)
+    )
 
 
 def norm_scale(correlation: FloatArray, segments: Segments, level: FloatArray) -> float:

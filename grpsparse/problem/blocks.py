@@ -86,9 +86,7 @@ class Blocks:
         """Return the penalty of the coefficients theta (q, K)."""
         level, single = self.levels(penalty, lambda_)
         norms = self.norms(theta)
-        total = sum(
-            float(penalty.radial_value(column, level).sum()) for column in norms.T
-        )
+        total = sum(float(penalty.radial_value(column, level).sum()) for column in norms.T)
         if penalty.l1_fraction > 0:
             rows = np.abs(theta).sum(axis=1)
             total += float(segment_sums(rows, self.starts) @ single)

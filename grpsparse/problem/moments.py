@@ -108,8 +108,7 @@ def moments_of(problems: Sequence[Problem]) -> list[Moments]:
     shared = _parts(weights)
     if shared is None:
         return [
-            Moments(problem, problem.coordinates.gram(problem.data.weights))
-            for problem in problems
+            Moments(problem, problem.coordinates.gram(problem.data.weights)) for problem in problems
         ]
     base, scale, part, inside = shared
     design = problems[0].coordinates.design
@@ -132,7 +131,9 @@ def moments_of(problems: Sequence[Problem]) -> list[Moments]:
 
 def _parts(
     weights: FloatArray,
-) -> tuple[FloatArray, FloatArray, IntArray, np.ndarray[tuple[int, int], np.dtype[np.bool_]]] | None:
+) -> (
+    tuple[FloatArray, FloatArray, IntArray, np.ndarray[tuple[int, int], np.dtype[np.bool_]]] | None
+):
     """Return common weights (n,), factors (F,), parts (n,), and which parts a set has (F, parts).
 
     None where the sets are not one set of weights with rows left out, or have too many parts.

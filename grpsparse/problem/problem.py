@@ -88,8 +88,6 @@ class State:
         Linear predictor, offset included.
     loss : float
         Weighted mean loss.
-    drift : float
-        Estimate of the W-norm of the rounding in `eta`.
     correlation : ndarray of shape (q, 1), optional
         Z'Wr of a problem that is solved through its moments, where `eta` stays at the null fit.
     """
@@ -98,7 +96,6 @@ class State:
     intercept: FloatArray
     eta: FloatArray
     loss: float
-    drift: float = 0.0
     correlation: FloatArray | None = None
 
 
@@ -118,7 +115,6 @@ class Problem:
     lambda_max: float
     gradient_scale: float  # lambda_max, or the null residual's norm where nothing is penalised
     curvature: float  # of the loss in eta, typical at the null fit
-    residual_size: float  # W-norm of the null fit's residual
 
     @property
     def dtype(self) -> Any:
@@ -201,7 +197,6 @@ def build_problem(
         lambda_max,
         size,
         _typical_curvature(data, fit),
-        _norm(data, fit),
     )
 
 

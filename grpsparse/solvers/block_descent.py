@@ -25,7 +25,6 @@ __all__ = ["BlockDescent"]
 ARITHMETICS = ("auto", "residual", "gram")
 PATIENCE = 100  # sweeps before Newton's method is tried in between
 FINE = 1e-9  # certificate for which Newton's method gives the last digits without rows
-LOUDEST = 10.0  # the certificate is to be this many times the rounding in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +77,19 @@ class BlockDescent:
                 return Solution(work.state(), used, exhausted=False, newton_steps=used)
         used, since, patience, steps = 0, 0, PATIENCE, 0
         while used < self.max_iter:
-            refined = work.gradient is not None
+            refined, damping = work.gradient is not None, work.damping
             sweeps, gain = work.newton_step(min(self.max_iter - used, patience), task.accuracy)
             used, since, steps = used + sweeps, since + sweeps, steps + 1
-            if refined or gain <= task.accuracy or work.damping > LARGEST_DAMPING:
+            rejected = work.damping > damping
+            if work.damping > LARGEST_DAMPING:
+                break
+            if not rejected and (refined or gain <= task.accuracy):
                 break
             if since >= patience:
                 finished = work.finish(0.0)
                 used, since, patience = used + finished, 0, 2 * patience
         used += work.finish(task.accuracy)
-        if work.drift > 0 and LOUDEST * work.noise() > task.target:
+        if not work.exact:
             work.refresh()
         return Solution(work.state(), used, exhausted=used >= self.max_iter, newton_steps=steps)
 

@@ -35,9 +35,7 @@ class MomentSweeps:
     task : Task
     """
 
-    def __init__(
-        self, moments: Moments, start: State, working: WorkingSet, task: Task
-    ) -> None:
+    def __init__(self, moments: Moments, start: State, working: WorkingSet, task: Task) -> None:
         assert start.correlation is not None
         self.moments, self.working, self.task = moments, working, task
         self.theta, self.intercept, self.eta = start.theta.copy(), start.intercept, start.eta
@@ -56,18 +54,24 @@ class MomentSweeps:
             return 0, 0.0
         first, second = penalty.parameters
         slack = CONVEX_SLACK if penalty.convex else NONCONVEX_SLACK
-        sweeps, gain, _ = descend(
+        sweeps, gain = descend(
             None,
             None,
             None,
             self.moments.gram,
             (self.spans, self.levels, self.scale, self.metric),
-            (penalty.code, float(first), float(second), self.working.turned, slack, LEAST_CURVATURE),
+            (
+                penalty.code,
+                float(first),
+                float(second),
+                self.working.turned,
+                slack,
+                LEAST_CURVATURE,
+            ),
             (self.theta, self.base, None, None),
             None,
             None,
-            scratch(self.spans, np.empty((1, 0), np.float32)),
-            np.ones(self.spans.shape[0], dtype=np.bool_),
+            scratch(self.spans, (1, 0)),
             (max_sweeps, self.task.accuracy * problem.scale, INNER_SHARE, max_sweeps),
         )
         return int(sweeps), float(gain) / problem.scale
@@ -79,9 +83,7 @@ class MomentSweeps:
         if self.task.target < EXACT_BELOW:
             correlation = self.moments.correlation(self.theta)
         square, _ = self.moments.squares(self.theta, correlation)
-        return State(
-            self.theta, self.intercept, self.eta, 0.5 * square, correlation=correlation
-        )
+        return State(self.theta, self.intercept, self.eta, 0.5 * square, correlation=correlation)
 
     def finish(self) -> int:
         """Take Newton steps on the active blocks if they are few; return how many."""

@@ -31,7 +31,6 @@ REFINED_SHARE_QUADRATIC = 1e-6
 CONVEX_SLACK = 1.3  # observed curvature over the metric's: below 2 a step still descends
 NONCONVEX_SLACK = 1.0001  # rounding in single precision
 LEAST_CURVATURE = 1e-6  # of the typical one: what moves nothing must not run away on rounding
-SINGLE = 5e-7  # relative rounding of a linear predictor updated in single precision
 
 
 class Sweeps:
@@ -45,13 +44,12 @@ class Sweeps:
     task : Task
     """
 
-    def __init__(
-        self, problem: Problem, start: State, working: WorkingSet, task: Task
-    ) -> None:
+    def __init__(self, problem: Problem, start: State, working: WorkingSet, task: Task) -> None:
         self.problem, self.working, self.task = problem, working, task
         theta = working.grown(start.theta)
         self.theta = np.concatenate([start.intercept[None][: working.top], theta])
-        self.eta, self.loss, self.drift = start.eta, start.loss, start.drift
+        self.eta, self.loss = start.eta, start.loss
+        self.exact = True  # whether eta is that of the coefficients in double precision
         self.intercept = start.intercept
         self.gradient = task.gradient
         self.spans, self.levels, self.metric = working.plan(task.groups, task.lambda_)
@@ -68,7 +66,7 @@ class Sweeps:
         self.working.keep_metric(self.task.groups, self.metric)
         top = self.working.top
         intercept = self.theta[0] if top else self.intercept
-        return State(self.theta[top:], intercept, self.eta, self.loss, self.drift)
+        return State(self.theta[top:], intercept, self.eta, self.loss)
 
     def newton_step(self, max_sweeps: int, accuracy: float) -> tuple[int, float]:
         """Minimise the model, move, and return sweeps and first gain over the null deviance."""
@@ -114,7 +112,7 @@ class Sweeps:
         moved = np.zeros_like(left)
         chances, curvature = self._model()
         sources, factors, sparse = working.sources.arrays()
-        sweeps, gain, _ = descend(
+        sweeps, gain = descend(
             sources,
             factors,
             sparse,
@@ -124,8 +122,7 @@ class Sweeps:
             (theta, base, left, moved),
             chances,
             curvature,
-            scratch(self.spans, left),
-            np.ones(self.spans.shape[0], dtype=np.bool_),
+            scratch(self.spans, left.shape),
             limits,
         )
         return int(sweeps), float(gain), theta, moved.T
@@ -142,7 +139,7 @@ class Sweeps:
         rows, spans = system.rows, system.spans(self.spans)
         theta = np.ascontiguousarray(self.theta[rows])
         scale = system.scale(spans, turned=working.turned)
-        sweeps, gain, _ = descend(
+        sweeps, gain = descend(
             None,
             None,
             None,
@@ -152,8 +149,7 @@ class Sweeps:
             (theta, system.gradient, None, None),
             None,
             None,
-            scratch(spans, np.empty((theta.shape[1], 0), np.float32)),
-            np.ones(spans.shape[0], dtype=np.bool_),
+            scratch(spans, (theta.shape[1], 0)),
             limits,
         )
         step = theta - self.theta[rows]
@@ -196,9 +192,7 @@ class Sweeps:
                 self.theta, self.eta, self.penalty_value = trial, eta, penalty
                 self.loss = loss
                 self.damping = max(1.0, 0.5 * self.damping)
-                if self.working.sources is not None:
-                    size = data.mean(np.square(moved).sum(axis=1))
-                    self.drift += SINGLE * float(np.sqrt(size))
+                self.exact &= self.working.sources is None
                 return
             size *= 0.5
         self.damping *= 4.0
@@ -245,18 +239,14 @@ class Sweeps:
             free=free[used],
             max_steps=NEWTON_STEPS,
             scale=self.problem.scale,
-            loss=self.loss if self.drift == 0 else None,
+            loss=self.loss if self.exact else None,
             enough=max((NEWTON_MARGIN * self.task.target) ** 2, ROUNDING),
         )
         self.theta = self.theta.copy()
         self.theta[used] = fit.theta
-        self.eta, self.loss, self.drift = fit.eta, fit.loss, 0.0
+        self.eta, self.loss, self.exact = fit.eta, fit.loss, True
         self.penalty_value = self._penalty(self.theta)
         return fit.n_steps
-
-    def noise(self) -> float:
-        """Return how much of the certificate may be rounding in the linear predictor."""
-        return self.drift * self.problem.residual_size / self.problem.scale
 
     def refresh(self) -> None:
         """Recompute the linear predictor in double precision, so that no rounding stays."""
@@ -268,7 +258,7 @@ class Sweeps:
         moved = np.asfortranarray(self.problem.coordinates.linear_predictor(theta))
         moved += self.theta[: working.top].sum(axis=0)
         self.eta = self.problem.data.offset + moved
-        self.loss, self.drift = self.problem.data.loss(self.eta), 0.0
+        self.loss, self.exact = self.problem.data.loss(self.eta), True
 
     def _shift(self) -> None:
         """Take the class shift that the penalty alone decides; the softmax never sees it."""

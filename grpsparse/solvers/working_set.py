@@ -121,9 +121,7 @@ class WorkingSet:
         first = np.full(groups.size * copies, self._problem.curvature)
         self.metric = np.concatenate([self.metric, first])
 
-    def plan(
-        self, groups: BoolArray, lambda_: float
-    ) -> tuple[IntArray, FloatArray, FloatArray]:
+    def plan(self, groups: BoolArray, lambda_: float) -> tuple[IntArray, FloatArray, FloatArray]:
         """Return spans (B, 8), levels (B, 2) and metrics (B,) of the blocks of some groups.
 
         The intercept's blocks come first.
