@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-from grpsparse.backend import kernels
+from grpsparse.backend import steps
 from grpsparse.backend.prox import radial_prox
 from grpsparse.problem import State
 from grpsparse.screening import Screen
@@ -45,7 +45,7 @@ def sweeps_at(problem, form, *, share=0.3, start=None):
 def take(work, count):
     """Sweep `count` times; return first gain, coefficients, and what the predictor moves by."""
     step = work._gram_step if work.working.sources is None else work._rows_step
-    _, gain, theta, moved = step((count, 0.0, 0.0))
+    _, gain, theta, moved = step((count, 0.0, 0.0, count))
     return gain, theta, moved
 
 
@@ -146,7 +146,7 @@ def test_the_norm_of_a_block(seed):
     a, ridge = rng.uniform(0.1, 1.0), rng.choice([0.0, 0.5])
     level *= min(1.0, 0.9 * np.linalg.norm(target) / (a * level)) if seed % 4 else 1.0
     penalty = (0, a, ridge)
-    found = python(kernels._block_norm)(target, m, width, scale, 0, metric, level, penalty)
+    found = python(steps._block_norm)(target, m, width, scale, 0, metric, level, penalty)
     size = np.linalg.norm(target)
     if size <= a * level:
         assert found == 0.0
@@ -183,7 +183,7 @@ def test_metrics_are_kept(data):
     learned = work.metric.copy()
     state = work.state()
     assert isinstance(state, State)
-    _, metric, _ = work.working.plan(work.task.groups)
+    _, metric, _ = work.working.plan(work.task.groups, work.task.lambda_)
     np.testing.assert_array_equal(metric, learned)
     assert np.ptp(learned) > 0
 
