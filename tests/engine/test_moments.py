@@ -62,7 +62,7 @@ def assert_rows_agree(problem):
             paid = problem.blocks.value(problem.penalty, theta, lambda_)
             dual = dual_point(problem, state, lambda_)
             every = np.arange(problem.blocks.weight.size)
-            checked = Checked(every, problem.blocks, problem.correlate(dual), theta)
+            checked = Checked(problem.blocks, problem.correlate(dual), theta)
             expected = certify(problem, state, lambda_, dual, checked, penalty=paid)
             found = known.certify(theta, correlation, lambda_, paid)
             assert found == pytest.approx(expected, rel=1e-9, abs=EXACT * size)

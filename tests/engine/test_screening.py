@@ -148,7 +148,7 @@ class Watched(Screen):
         assert not active[outside].any()
         assert not self.swept[outside].any()
         value = super().certify(look, working, penalty)
-        checked = Checked(every, problem.blocks, exact, whole)
+        checked = Checked(problem.blocks, exact, whole)
         again = certify(problem, look.state, look.lambda_, dual, checked, penalty=penalty)
         assert value == pytest.approx(again, rel=1e-9, abs=ROUNDING)
         self.log.append((outside.size, int((working.held & ~self.swept).sum())))

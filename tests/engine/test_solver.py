@@ -111,7 +111,7 @@ def test_the_predictor_belongs_to_the_coefficients(data, family, intercept, arit
         assert problem.data.loss(eta) == pytest.approx(loss, rel=1e-10)
         state = State(theta, constant, eta, problem.data.loss(eta))
         dual = dual_point(problem, state, lambda_)
-        checked = Checked(every, problem.blocks, problem.correlate(dual), theta)
+        checked = Checked(problem.blocks, problem.correlate(dual), theta)
         paid = problem.blocks.value(problem.penalty, theta, lambda_)
         assert certify(problem, state, lambda_, dual, checked, penalty=paid) <= 1e-9 + 1e-13
 

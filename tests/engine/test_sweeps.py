@@ -44,8 +44,9 @@ def sweeps_at(problem, form, *, share=0.3, start=None):
 
 def take(work, count):
     """Sweep `count` times; return first gain, coefficients, and what the predictor moves by."""
-    step = work._gram_step if work.working.sources is None else work._rows_step
-    _, gain, theta, moved = step((count, 0.0, 0.0, count))
+    limits, sources = (count, 0.0, 0.0, count), work.working.sources
+    found = work._gram_step(limits) if sources is None else work._rows_step(sources, limits)
+    _, gain, theta, moved = found
     return gain, theta, moved
 
 
@@ -183,7 +184,7 @@ def test_metrics_are_kept(data):
     learned = work.metric.copy()
     state = work.state()
     assert isinstance(state, State)
-    _, metric, _ = work.working.plan(work.task.groups, work.task.lambda_)
+    *_, metric = work.working.plan(work.task.groups, work.task.lambda_)
     np.testing.assert_array_equal(metric, learned)
     assert np.ptp(learned) > 0
 

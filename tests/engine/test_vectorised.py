@@ -113,9 +113,8 @@ def test_a_sum_in_an_entry_would_be_found():
     assert not PACKED.search(code)
 
 
-@pytest.mark.parametrize(
-    ("family", "least"), [("gaussian", 50), pytest.param("multinomial", 40, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("family", "least"), [("gaussian", 50), ("multinomial", 40)])
 def test_the_kernel_as_a_whole_is_vectorised(data, family, least, monkeypatch):
     """Inlined into the kernel the loops are still packed: as many as they are by themselves."""
     options = {"nogil": True, "error_model": "numpy", "_nrt": False}
