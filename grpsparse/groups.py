@@ -24,6 +24,7 @@ __all__ = [
     "Model",
     "NumberedNames",
     "PlainTerms",
+    "SingleArray",
     "TermColumns",
     "members",
     "side_by_side",
@@ -33,6 +34,7 @@ __all__ = [
 T = TypeVar("T")
 
 FloatArray = NDArray[np.float64]
+SingleArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 CodeArray = NDArray[np.int32]

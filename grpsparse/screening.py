@@ -45,8 +45,8 @@ class Look:
         Groups whose correlations are exact; all others are proven to be optimal at zero.
     full : bool
         Whether all correlations are still to be computed.
-    dual : ndarray of shape (n, K), optional
-        The dual point they belong to.
+    dual : ndarray of shape (n, K)
+        The dual point they belong to, empty where no rows are looked at.
     passes : float
         Products with X that were taken, one with all columns being 1.
     """
@@ -55,7 +55,7 @@ class Look:
     lambda_: float
     needed: IntArray
     full: bool
-    dual: FloatArray | None = None
+    dual: FloatArray
     passes: float = 0.0
 
 
@@ -141,7 +141,6 @@ class Screen:
 
     def receive(self, look: Look, correlation: FloatArray) -> Look:
         """Take in all correlations (q, K) of a look that asked for them."""
-        assert look.dual is not None
         self.correlation = correlation
         self._remember(look.dual, correlation)
         every = np.arange(self._problem.blocks.weight.size)
@@ -150,14 +149,13 @@ class Screen:
     def certify(self, look: Look, working: WorkingSet, penalty: float) -> float:
         """Return the certificate of the point looked at."""
         problem, needed = self._problem, look.needed
-        assert look.dual is not None
         rows = problem.blocks.rows(needed)
-        theta = None
+        theta = np.empty((0, problem.n_outputs))
         if not problem.penalty.convex:
             whole = np.zeros((problem.coordinates.size, problem.n_outputs))
             whole[working.coordinates] = working.standard(working.grown(look.state.theta))
             theta = whole[rows]
-        checked = Checked(needed, problem.blocks.part(needed), self.correlation[rows], theta)
+        checked = Checked(problem.blocks.part(needed), self.correlation[rows], theta)
         return certify(problem, look.state, look.lambda_, look.dual, checked, penalty=penalty)
 
     def ahead(self, before: State, last: State, theta: FloatArray, left_out: FloatArray) -> State:
@@ -227,9 +225,8 @@ class MomentScreen:
 
     def look(self, state: State, lambda_: float, swept: BoolArray) -> Look:  # noqa: ARG002
         """Take the correlations of the point."""
-        assert state.correlation is not None
         self.correlation = state.correlation
-        return Look(state, lambda_, self._every, full=False)
+        return Look(state, lambda_, self._every, full=False, dual=np.empty((0, 1)))
 
     def receive(self, look: Look, correlation: FloatArray) -> Look:  # noqa: ARG002
         """Return the look: nothing is ever asked for."""
@@ -242,8 +239,6 @@ class MomentScreen:
 
     def ahead(self, before: State, last: State, theta: FloatArray, left_out: FloatArray) -> State:
         """Return the last step taken once more, but for what `left_out` (q, K) holds of it."""
-        assert before.correlation is not None
-        assert last.correlation is not None
         correlation = 2.0 * last.correlation - before.correlation
         rows = np.flatnonzero(left_out)
         if rows.size:
@@ -251,7 +246,7 @@ class MomentScreen:
         square, _ = self._moments.squares(theta, correlation)
         return State(theta, last.intercept, last.eta, 0.5 * square, correlation=correlation)
 
-    def gradient(self, state: State, working: WorkingSet) -> None:  # noqa: ARG002
+    def gradient(self, state: State, working: WorkingSet) -> None:
         """Return None: the point carries it."""
 
     def kept(self, lambda_: float, previous: float) -> BoolArray:

@@ -73,14 +73,14 @@ class Track:
         self._kept: BoolArray = ~problem.blocks.penalised
         self._accuracy = LOOSEST
         self._gradient: FloatArray | None = None
-        self._look: Look | None = None
-        self._solution: Solution | None = None
+        self._look: Look  # from the first `improve` on
+        self._solution: Solution
         self._best, self._stalled, self._round = np.inf, 0, 0
 
     @property
     def asks_all(self) -> bool:
         """Whether the correlations of all groups are wanted."""
-        return self._look is not None and self._look.full
+        return self._look.full
 
     def begin(self, lambda_: float) -> None:
         """Start a new value of lambda."""
@@ -116,21 +116,17 @@ class Track:
 
     def weighted_dual(self) -> FloatArray:
         """Return W dual, (n, K)."""
-        assert self._look is not None
-        assert self._look.dual is not None
         weighted: FloatArray = self.problem.data.weights[:, None] * self._look.dual
         return weighted
 
     def receive(self, correlation: FloatArray) -> None:
         """Take the correlations (q, K) of all groups."""
-        assert self._look is not None
         self._look = self.screen.receive(self._look, correlation)
 
     def check(self) -> None:
         """Certify the point, or prepare another round."""
         clock = perf_counter()
         problem, look, work = self.problem, self._look, self._work
-        assert look is not None
         work.passes += look.passes
         work.groups += look.needed.size
         paid = self.working.blocks.value(
@@ -140,7 +136,6 @@ class Track:
         self._round += 1
         self._work.seconds_certify += perf_counter() - clock
         if value > self.tol and self._again(value, look):
-            self._look = None
             return
         self._work.working_set = int(self._kept.sum())
         active = self._active(self.state.theta)
@@ -155,12 +150,11 @@ class Track:
                 self._work,
             )
         )
-        self._previous, self.done, self._look = self._lambda, True, None
+        self._previous, self.done = self._lambda, True
 
     def _again(self, value: float, look: Look) -> bool:
         """Prepare another round, or return False where none would help."""
         problem, solution = self.problem, self._solution
-        assert solution is not None
         self._gradient = self.screen.gradient(self.state, self.working)
         blocks = problem.blocks.part(look.needed)
         known = self.screen.correlation[problem.blocks.rows(look.needed)]

@@ -24,7 +24,7 @@ from typing import cast
 
 import numpy as np
 
-from grpsparse.groups import FloatArray, IntArray
+from grpsparse.groups import FloatArray
 from grpsparse.penalties import ConvexPenalty
 from grpsparse.problem.blocks import Blocks
 from grpsparse.problem.null import Basis, unpenalised_basis
@@ -44,19 +44,17 @@ class Checked:
 
     Parameters
     ----------
-    groups : ndarray of int, shape (g,)
     blocks : Blocks
         Theirs, rows one group after the other.
     correlation : ndarray of shape (r, K)
         Z'W dual of their rows.
-    theta : ndarray of shape (r, K) or None
-        Their coefficients; only stationarity asks for them.
+    theta : ndarray of shape (r, K)
+        Their coefficients, empty for a convex problem: only stationarity asks for them.
     """
 
-    groups: IntArray
     blocks: Blocks
     correlation: FloatArray
-    theta: FloatArray | None
+    theta: FloatArray
 
 
 def dual_point(problem: Problem, state: State, lambda_: float) -> FloatArray:
@@ -180,7 +178,6 @@ def _stationarity(problem: Problem, lambda_: float, dual: FloatArray, checked: C
 def violation(problem: Problem, lambda_: float, checked: Checked) -> float:
     """Return the largest violation of stationarity over penalised blocks, over their weights."""
     penalty, blocks = problem.penalty, checked.blocks
-    assert checked.theta is not None
     norms = blocks.norms(checked.theta)
     excess = blocks.excess(penalty, checked.correlation, lambda_)
     left = np.where(norms > 0, 0.0, np.maximum(excess, 0.0))

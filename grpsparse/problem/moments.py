@@ -75,8 +75,7 @@ class Moments:
         part = np.linalg.lstsq(self.gram[np.ix_(free, free)], correlation[free], RANK_FLOOR)[0]
         left = float((part * correlation[free]).sum())  # squared norm of the part not orthogonal
         if not problem.penalty.convex:
-            groups = np.arange(problem.blocks.weight.size)
-            checked = Checked(groups, problem.blocks, correlation, theta)
+            checked = Checked(problem.blocks, correlation, theta)
             worst = violation(problem, lambda_, checked)
             return max(worst, float(np.sqrt(max(left, 0.0)))) / problem.gradient_scale
         dual = correlation - self.gram[:, free] @ part if free.size else correlation

@@ -10,7 +10,7 @@ never come from different problems.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -88,15 +88,16 @@ class State:
         Linear predictor, offset included.
     loss : float
         Weighted mean loss.
-    correlation : ndarray of shape (q, 1), optional
-        Z'Wr of a problem that is solved through its moments, where `eta` stays at the null fit.
+    correlation : ndarray of shape (q, 1)
+        Z'Wr of a problem that is solved through its moments, where `eta` stays at the null fit;
+        empty for others.
     """
 
     theta: FloatArray
     intercept: FloatArray
     eta: FloatArray
     loss: float
-    correlation: FloatArray | None = None
+    correlation: FloatArray = field(default_factory=lambda: np.empty((0, 1)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +160,7 @@ def build_problem(
     weight = _group_weights(coordinates, data, spec)
     blocks = Blocks(coordinates.starts, spec.shared, weight)
     free = np.flatnonzero((weight == 0) & coordinates.present)
-    where = _coordinates_of(coordinates.starts, free)
+    where = blocks.rows(free)
     only_intercept = unpenalised_basis(
         np.empty((0, data.y.shape[0])), data.weights, intercept=intercept
     )
@@ -216,11 +217,6 @@ def _group_weights(coordinates: Standardised, data: Observed, spec: PenaltySpec)
     if spec.shared and n_outputs > 1:
         copies = n_outputs - 1 if data.family.hessian == "softmax" else n_outputs
     return spec.factor * np.sqrt(coordinates.rank * copies)
-
-
-def _coordinates_of(starts: IntArray, groups: IntArray) -> IntArray:
-    runs: list[Any] = [np.arange(starts[g], starts[g + 1]) for g in groups]
-    return np.concatenate([np.empty(0, np.int64), *runs])
 
 
 def _norm(data: Observed, fit: SmoothFit) -> float:

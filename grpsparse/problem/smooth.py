@@ -73,6 +73,7 @@ class Curved:
     blocks with their B coefficients. Entries in `signed` (m, K) have a kink at zero.
     """
 
+    free: BoolArray  # entries that may move, (m, K)
     signed: BoolArray
     kinked: bool  # whether any entry is signed
     value: Callable[[FloatArray], float]
@@ -97,7 +98,6 @@ def newton(
     theta: FloatArray,
     *,
     penalty: Curved | None = None,
-    free: BoolArray | None = None,
     max_steps: int = 100,
     scale: float | None = None,
     enough: float = ROUNDING,
@@ -114,8 +114,6 @@ def newton(
     theta : ndarray of shape (m, K)
         Starting point.
     penalty : Curved, optional
-    free : ndarray of bool, shape (m, K), optional
-        Entries that may move; all by default.
     max_steps : int
     scale : float, optional
         Size of the objective that "rounding level" refers to; by default its value at the
@@ -131,7 +129,7 @@ def newton(
         ``converged`` is False where no step lowers the objective any more before the
         Newton decrement is at rounding level, or the Hessian is not positive definite.
     """
-    mask = np.ones(theta.shape, dtype=bool) if free is None else free
+    mask = np.ones(theta.shape, dtype=bool) if penalty is None else penalty.free
     system = _System(data, rows, mask, penalty)
     point = theta
     eta = system.linear_predictor(point)

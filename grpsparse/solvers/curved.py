@@ -112,7 +112,7 @@ class PenaltyBlocks:
             unit[where[0][many], where[1][many], column[block[many]]] = theta[inside][many] / length
             return diagonal, unit, (bend - round_)[wide]
 
-        return Curved(signed, bool(signed.any()), self.value, gradient, hessian)
+        return Curved(free, signed, bool(signed.any()), self.value, gradient, hessian)
 
 
 def _ratio(top: FloatArray, bottom: FloatArray) -> FloatArray:

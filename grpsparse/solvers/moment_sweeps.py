@@ -36,7 +36,6 @@ class MomentSweeps:
     """
 
     def __init__(self, moments: Moments, start: State, working: WorkingSet, task: Task) -> None:
-        assert start.correlation is not None
         self.moments, self.working, self.task = moments, working, task
         self.theta, self.intercept, self.eta = start.theta.copy(), start.intercept, start.eta
         self.base = start.correlation.T.copy()
@@ -115,7 +114,6 @@ class MomentSweeps:
             rows,
             self.theta[used],
             penalty=blocks.rows(used).curved(mask),
-            free=mask,
             max_steps=NEWTON_STEPS,
             scale=self.moments.problem.scale,
             enough=max((NEWTON_MARGIN * self.task.target) ** 2, ROUNDING),

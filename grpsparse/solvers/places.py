@@ -15,7 +15,7 @@ import numpy as np
 from grpsparse.design import ColumnScale, Standardised
 from grpsparse.groups import FloatArray, IntArray
 
-__all__ = ["DENSE", "FACTOR", "SPARSE", "Frames", "Found", "locate"]
+__all__ = ["DENSE", "FACTOR", "SPARSE", "Found", "Frames", "locate"]
 
 DENSE, FACTOR, SPARSE = 0, 1, 2  # as in grpsparse.backend.rows
 

@@ -9,8 +9,9 @@ from grpsparse.problem import Problem, State
 from grpsparse.problem.smooth import ROUNDING, newton
 from grpsparse.solvers.curved import PenaltyBlocks
 from grpsparse.solvers.protocol import Task
-from grpsparse.solvers.weighted import weighted_gram
 from grpsparse.solvers.shift import class_shift
+from grpsparse.solvers.sources import Sources
+from grpsparse.solvers.weighted import weighted_gram
 from grpsparse.solvers.working_set import WorkingSet
 
 __all__ = ["LARGEST_DAMPING", "Sweeps"]
@@ -78,8 +79,11 @@ class Sweeps:
             self._share(),
             MOST_FULL_SWEEPS if self.quadratic else 1,
         )
-        step = self._rows_step if self.working.sources is not None else self._gram_step
-        sweeps, gain, theta, moved = step(limits)
+        sources = self.working.sources
+        if sources is None:
+            sweeps, gain, theta, moved = self._gram_step(limits)
+        else:
+            sweeps, gain, theta, moved = self._rows_step(sources, limits)
         self.gradient = None
         self._move(theta, moved)
         return sweeps, gain / self.problem.scale
@@ -92,14 +96,13 @@ class Sweeps:
         return (penalty.code, float(first), float(second), self.working.turned, slack, floor)
 
     def _rows_step(
-        self, limits: tuple[int, float, float, int]
+        self, sources: Sources, limits: tuple[int, float, float, int]
     ) -> tuple[int, float, FloatArray, FloatArray]:
         """Sweep in residual form; return sweeps, first gain, coefficients, and what eta moves."""
         from grpsparse.backend.kernels import descend
         from grpsparse.backend.scratch import scratch
 
         data, working = self.problem.data, self.working
-        assert working.sources is not None
         residual = (data.weights[:, None] * data.residual(self.eta)).T
         base = np.zeros(self.theta.shape[::-1])
         if self.gradient is None:
@@ -111,9 +114,9 @@ class Sweeps:
         theta = self.theta.copy()
         moved = np.zeros_like(left)
         chances, curvature = self._model()
-        sources, factors, sparse = working.sources.arrays()
+        columns, factors, sparse = sources.arrays()
         sweeps, gain = descend(
-            sources,
+            columns,
             factors,
             sparse,
             None,
@@ -236,7 +239,6 @@ class Sweeps:
             self.working.exact_rows(used),
             self.theta[used],
             penalty=blocks.rows(used).curved(free[used]),
-            free=free[used],
             max_steps=NEWTON_STEPS,
             scale=self.problem.scale,
             loss=self.loss if self.exact else None,
