@@ -7,7 +7,7 @@ certifies the point or asks for another round.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 import numpy as np
@@ -150,6 +150,9 @@ class Track:
                 self._work,
             )
         )
+        if len(self.points) > 2:  # only the last two are gone on from
+            old = self.points[-3]
+            self.points[-3] = replace(old, state=old.state.lean())
         self._previous, self.done = self._lambda, True
 
     def _again(self, value: float, look: Look) -> bool:

@@ -99,6 +99,11 @@ class State:
     loss: float
     correlation: FloatArray = field(default_factory=lambda: np.empty((0, 1)))
 
+    def lean(self) -> State:
+        """Return the point without what is as long as rows or coordinates."""
+        nothing = np.empty((0, self.theta.shape[1]))
+        return State(self.theta, self.intercept, nothing, self.loss)
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
