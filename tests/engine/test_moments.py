@@ -61,7 +61,7 @@ def assert_rows_agree(problem):
         for lambda_ in (0.3 * problem.lambda_max, 1e-3 * problem.lambda_max):
             paid = problem.blocks.value(problem.penalty, theta, lambda_)
             dual = dual_point(problem, state, lambda_)
-            every = np.arange(problem.blocks.weight.size)
+            np.arange(problem.blocks.weight.size)
             checked = Checked(problem.blocks, problem.correlate(dual), theta)
             expected = certify(problem, state, lambda_, dual, checked, penalty=paid)
             found = known.certify(theta, correlation, lambda_, paid)

@@ -101,7 +101,7 @@ def test_the_predictor_belongs_to_the_coefficients(data, family, intercept, arit
     grid = Grid(problem.lambda_max * np.geomspace(1, 0.01, 8), automatic=False)
     path = fit_path(problem, grid, solver=BlockDescent(arithmetic=arithmetic), tol=1e-9)
     assert path.effort.arithmetic == arithmetic
-    every = np.arange(problem.blocks.weight.size)
+    np.arange(problem.blocks.weight.size)
     for lambda_, own, constant, loss in zip(
         path.lambda_, path.theta, path.intercept, path.loss, strict=True
     ):
