@@ -10,6 +10,7 @@ whether more accuracy is needed.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import methodcaller
 
 import numpy as np
 
@@ -86,15 +87,16 @@ def fit_paths(
     stopped = None
     with each_of(len(tracks)) as each:
         for value in grid.values:
-            each(lambda track, at=float(value): track.begin(at), tracks)
+            each(methodcaller("begin", float(value)), tracks)
             pending = tracks
             while pending:
                 each(Track.improve, pending)
                 _share_products(pending)
                 each(Track.check, pending)
                 pending = [track for track in pending if not track.done]
-            for _ in tracks if on_point is not None else ():
-                on_point()
+            if on_point is not None:
+                for _ in tracks:
+                    on_point()
             stopped = _reason_to_stop(tracks[0].problem, grid, tracks[0].points)
             if stopped is not None:
                 break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -163,9 +164,23 @@ def collect(
         np.array([point.certificate for point in points]),
         np.array([point.converged for point in points]),
         np.array([work.sweeps + work.newton_steps for work in works], dtype=np.int64),
-        Effort(
-            *(np.array([getattr(work, name) for work in works]) for name in Effort.__slots__[:-1]),
-            arithmetic=arithmetic,
-        ),
+        _effort(works, arithmetic),
         stopped,
+    )
+
+
+def _effort(works: list[Work], arithmetic: str) -> Effort:
+    def of(name: str) -> Any:
+        return np.array([getattr(work, name) for work in works])
+
+    return Effort(
+        of("groups"),
+        of("passes"),
+        of("sweeps"),
+        of("newton_steps"),
+        of("working_set"),
+        of("seconds_screen"),
+        of("seconds_solve"),
+        of("seconds_certify"),
+        arithmetic,
     )

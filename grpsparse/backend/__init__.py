@@ -8,6 +8,6 @@ from __future__ import annotations
 
 from grpsparse.backend.codes import LINEAR, MCP, SCAD
 from grpsparse.backend.namespace import Array, namespace
-from grpsparse.backend.segments import segment_sums
+from grpsparse.backend.segments import segment_entries, segment_sums
 
-__all__ = ["LINEAR", "MCP", "SCAD", "Array", "namespace", "segment_sums"]
+__all__ = ["LINEAR", "MCP", "SCAD", "Array", "namespace", "segment_entries", "segment_sums"]

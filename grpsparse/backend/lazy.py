@@ -58,8 +58,8 @@ def lazy_gradient(
                 product += data[p] * residual[0, np.uint32(indices[p])]
         else:
             for p in range(indptr[column[j]], indptr[column[j] + 1]):
-                i = np.uint32(indices[p])
-                product += data[p] * (residual[0, i] + lazy[0] * curvature[0, i])
+                row = np.uint32(indices[p])
+                product += data[p] * (residual[0, row] + lazy[0] * curvature[0, row])
         out[j - first, 0] = scale[j] * product - centre[j] * lazy[1]
 
 
@@ -86,11 +86,11 @@ def lazy_subtract(
         amount = np.float32(sign * scale[j] * step[j - first, 0])
         if amount != 0.0:
             for p in range(indptr[column[j]], indptr[column[j] + 1]):
-                i = np.uint32(indices[p])
+                row = np.uint32(indices[p])
                 change = amount * np.float32(data[p])
-                bent = curvature[0, i] * change
-                moved[0, i] += change
-                residual[0, i] -= bent
+                bent = curvature[0, row] * change
+                moved[0, row] += change
+                residual[0, row] -= bent
                 linear += bent
     lazy[0] += constant
     lazy[1] -= linear - constant * lazy[2]

@@ -63,7 +63,7 @@ def _four_by_one(rows: Any, place: int, residual: Any, k: int, out: Any, j: int,
 
 
 @njit(**INNER, **LEAN, fastmath=FAST)
-def _one_by_one(rows: Any, place: int, residual: Any, k: int) -> float:
+def _one_by_one(rows: Any, place: int, residual: Any, k: int) -> Any:
     total = np.float32(0.0)
     for i in range(rows.shape[1]):
         total += rows[place, i] * residual[k, i]
@@ -274,10 +274,10 @@ def block_change(
 @njit(**INNER, **LEAN, fastmath=FAST)
 def weighted_change(
     change: Any, low: int, high: int, chances: Any, curvature: Any, mean: Any
-) -> float:
+) -> Any:
     """Return change' W H change; for the softmax leave sum_k p_k change_k in `mean`."""
     n = change.shape[1]
-    total = 0.0
+    total: Any = 0.0
     if chances is None:
         for k in range(low, high):
             part = np.float32(0.0)

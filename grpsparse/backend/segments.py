@@ -1,4 +1,4 @@
-"""Sums over consecutive runs of rows, one run per group."""
+"""Consecutive runs of rows, one run per group: their entries, and sums over them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,28 @@ import numpy as np
 
 from grpsparse.groups import FloatArray, IntArray
 
-__all__ = ["segment_sums"]
+__all__ = ["segment_entries", "segment_sums"]
+
+
+def segment_entries(segments: IntArray, starts: IntArray) -> IntArray:
+    """Return the entries of some segments, one segment after the other.
+
+    Parameters
+    ----------
+    segments : ndarray of int
+    starts : ndarray of int, shape (G + 1,)
+        Segment g is ``starts[g]:starts[g + 1]``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> segment_entries(np.array([2, 0]), np.array([0, 2, 2, 3]))
+    array([2, 0, 1])
+    """
+    first = starts[segments]
+    sizes = starts[segments + 1] - first
+    ends = np.cumsum(sizes)
+    return np.repeat(first - ends + sizes, sizes) + np.arange(ends[-1] if ends.size else 0)
 
 
 def segment_sums(values: FloatArray, starts: IntArray) -> FloatArray:

@@ -42,7 +42,7 @@ def _block_norm(
             total += target[j, k] * target[j, k]
     if total <= (a * level) ** 2:
         return 0.0
-    norm = (math.sqrt(total) - a * level) / (metric * largest + b * level)
+    norm: float = (math.sqrt(total) - a * level) / (metric * largest + b * level)
     for _ in range(MOST_ROOT_STEPS):
         square = slope = 0.0
         for j in range(m):
@@ -119,7 +119,8 @@ def _plain_step(
         for k in range(width):
             step[j, k] = step[j, k] * ratio - theta[first + j, low + k]
             length += step[j, k] * step[j, k]
-    return length * scale[first]
+    scaled: float = length * scale[first]
+    return scaled
 
 
 @njit(**INNER, **LEAN)
@@ -128,8 +129,10 @@ def propose(
 ) -> float:
     """Fill `step` with the prox step of a block; return its squared length in D."""
     if penalty[3] and spans[block, 1] - spans[block, 0] > 1:
-        return _turned_step(spans, block, plan, theta, gradient, penalty, step)
-    return _plain_step(spans, block, plan, theta, gradient, penalty, step)
+        turned: float = _turned_step(spans, block, plan, theta, gradient, penalty, step)
+        return turned
+    plain: float = _plain_step(spans, block, plan, theta, gradient, penalty, step)
+    return plain
 
 
 @njit(**INNER, **LEAN)

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from grpsparse.backend import segment_sums
+from grpsparse.backend import segment_entries, segment_sums
 from grpsparse.design.storage import FACTOR, Design
 from grpsparse.design.transform import ColumnScale, Transform
-from grpsparse.groups import BoolArray, Deferred, FloatArray, IntArray
+from grpsparse.groups import BoolArray, Deferred, FloatArray, IntArray, SingleArray
 
 __all__ = ["Standardised"]
 
@@ -126,7 +126,7 @@ class Standardised:
         return out
 
     def turn_rows(
-        self, groups: IntArray, basis: FloatArray | None, first: IntArray, out: FloatArray
+        self, groups: IntArray, basis: FloatArray | None, first: IntArray, out: SingleArray
     ) -> None:
         """Write the columns of groups of one size, turned, to rows of a single-precision array.
 
@@ -181,10 +181,7 @@ class Standardised:
 
     def coordinates_of(self, groups: IntArray) -> IntArray:
         """Return the coordinates of some groups, one group after the other."""
-        first = self.starts[groups]
-        sizes = self.starts[groups + 1] - first
-        ends = np.cumsum(sizes)
-        return np.repeat(first - ends + sizes, sizes) + np.arange(ends[-1] if ends.size else 0)
+        return segment_entries(groups, self.starts)
 
     def correlate(self, residual: FloatArray, groups: IntArray | None = None) -> FloatArray:
         """Return Z'R for R (n, K) that already carries the weights.

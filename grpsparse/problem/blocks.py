@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from grpsparse.backend import segment_sums
+from grpsparse.backend import segment_entries, segment_sums
 from grpsparse.groups import BoolArray, FloatArray, IntArray
 from grpsparse.penalties import Penalty
 
@@ -30,14 +30,23 @@ class Blocks:
         Whether a block spans all outputs.
     weight : ndarray of shape (G,)
         w_g, zero for an unpenalised group.
+
+    Attributes
+    ----------
+    penalised : ndarray of bool, shape (G,)
+        Groups that carry a penalty.
+    sizes : ndarray of int, shape (G,)
+        Rows of the groups.
+    filled : bool
+        Whether every group has rows.
     """
 
     starts: IntArray
     shared: bool
     weight: FloatArray
-    penalised: BoolArray = field(init=False)  # groups that carry a penalty, (G,)
-    sizes: IntArray = field(init=False)  # rows of the groups, (G,)
-    filled: bool = field(init=False)  # whether every group has rows
+    penalised: BoolArray = field(init=False)
+    sizes: IntArray = field(init=False)
+    filled: bool = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "penalised", self.weight > 0)
@@ -52,9 +61,7 @@ class Blocks:
 
     def rows(self, groups: IntArray) -> IntArray:
         """Return the coordinates of some groups, one group after the other."""
-        first, sizes = self.starts[groups], self.sizes[groups]
-        ends = np.cumsum(sizes)
-        return np.repeat(first - ends + sizes, sizes) + np.arange(ends[-1] if ends.size else 0)
+        return segment_entries(groups, self.starts)
 
     def views(self, values: FloatArray) -> list[FloatArray]:
         """Return the arrays (q, K') whose row segments are the blocks."""
@@ -79,7 +86,7 @@ class Blocks:
 
     def levels(self, penalty: Penalty, lambda_: float) -> tuple[FloatArray, FloatArray]:
         """Return lambda * w_g and the level of the elementwise part, each (G,)."""
-        single: FloatArray = lambda_ * penalty.l1_fraction * self.penalised
+        single: FloatArray = (lambda_ * penalty.l1_fraction) * self.penalised.astype(np.float64)
         return lambda_ * self.weight, single
 
     def value(self, penalty: Penalty, theta: FloatArray, lambda_: float) -> float:
@@ -106,4 +113,5 @@ class Blocks:
             cut = np.repeat(single, self.sizes)[:, None]
             correlation = np.maximum(np.abs(correlation) - cut, 0.0)
         allowed = penalty.radial_derivative(np.zeros_like(level), level) * self.penalised
-        return self.norms(correlation) - allowed[:, None]
+        beyond: FloatArray = self.norms(correlation) - allowed[:, None]
+        return beyond

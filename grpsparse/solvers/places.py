@@ -85,6 +85,7 @@ def locate(
     places[:, 3] = -1
     frames = Frames.of(wanted.size)
     design = coordinates.design
+    factors = design.factors
     if not design.kind.any():
         return Found(places, frames)
     frames.centre[:] = coordinates.centre[wanted]
@@ -98,13 +99,13 @@ def locate(
             continue
         position = design.position[columns]
         cells, place = 0, 0
-        if kinds[0] == FACTOR:
-            owner = np.searchsorted(design.factors.starts, position, side="right") - 1
+        if factors is not None and kinds[0] == FACTOR:
+            owner = np.searchsorted(factors.starts, position, side="right") - 1
             if (owner != owner[0]).any():
                 continue
             place = int(owner[0])
-            cells = design.factors.width(place)
-            position = position - design.factors.starts[place]
+            cells = factors.width(place)
+            position = position - factors.starts[place]
         column, lead = _diagonal(small)
         if column is not None:
             frames.lead[own], frames.column[own] = lead, position[column]

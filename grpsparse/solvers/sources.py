@@ -130,11 +130,11 @@ class Sources:
         """Return sources, factors and sparse columns as the kernels take them."""
         design = self._problem.coordinates.design
         factors = sparse = None
-        if FACTOR in self._kinds:
-            part = design.factors
+        part = design.factors
+        if part is not None and FACTOR in self._kinds:
             values = part.values if part.values.shape[0] else np.empty((1, 0))
             factors = (part.codes, values, part.value_row)
-        if SPARSE in self._kinds:
+        if design.sparse is not None and SPARSE in self._kinds:
             matrix = design.sparse.matrix
             indices = matrix.indices.astype(np.int32, copy=False)
             sparse = (matrix.indptr.astype(np.int64, copy=False), indices, matrix.data)

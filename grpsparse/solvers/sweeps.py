@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from grpsparse.groups import FloatArray
+from grpsparse.groups import FloatArray, SingleArray
 from grpsparse.problem import Problem, State
 from grpsparse.problem.smooth import ROUNDING, newton
 from grpsparse.solvers.curved import PenaltyBlocks
@@ -80,6 +80,7 @@ class Sweeps:
             MOST_FULL_SWEEPS if self.quadratic else 1,
         )
         sources = self.working.sources
+        moved: FloatArray | SingleArray
         if sources is None:
             sweeps, gain, theta, moved = self._gram_step(limits)
         else:
@@ -97,7 +98,7 @@ class Sweeps:
 
     def _rows_step(
         self, sources: Sources, limits: tuple[int, float, float, int]
-    ) -> tuple[int, float, FloatArray, FloatArray]:
+    ) -> tuple[int, float, FloatArray, SingleArray]:
         """Sweep in residual form; return sweeps, first gain, coefficients, and what eta moves."""
         from grpsparse.backend.kernels import descend
         from grpsparse.backend.scratch import scratch
@@ -168,7 +169,7 @@ class Sweeps:
             return INNER_SHARE_QUADRATIC if self.quadratic else INNER_SHARE
         return REFINED_SHARE_QUADRATIC if self.quadratic else REFINED_SHARE
 
-    def _model(self) -> tuple[FloatArray | None, FloatArray]:
+    def _model(self) -> tuple[SingleArray | None, SingleArray]:
         """Return probabilities (None unless softmax) and weighted curvature, class by class."""
         data = self.problem.data
         curvature = data.family.curvature(self.eta).T
@@ -177,7 +178,7 @@ class Sweeps:
             return None, weighted
         return np.ascontiguousarray(curvature, np.float32), weighted
 
-    def _move(self, theta: FloatArray, moved: FloatArray) -> None:
+    def _move(self, theta: FloatArray, moved: FloatArray | SingleArray) -> None:
         """Accept the step if the objective does not rise.
 
         Between two points a convex objective falls too, so the step is halved; a nonconvex

@@ -59,7 +59,7 @@ class WeightedGram:
             diagonal[k] = np.diagonal(own)
             if top:
                 diagonal[k, top:] += 2.0 * centre * own[0, top:] + centre**2 * own[0, 0]
-        scale = np.maximum(diagonal.max(axis=0), 1e-300)
+        scale: FloatArray = np.maximum(diagonal.max(axis=0), 1e-300)
         if not turned:
             for first, last in np.unique(spans[:, :2], axis=0):
                 scale[first:last] = scale[first:last].max()
