@@ -185,9 +185,8 @@ class Screen:
         data = self._problem.data
         weighted = data.weights[:, None] * dual
         products = np.tensordot(self._duals, weighted, axes=2)
-        share: FloatArray = np.linalg.solve(
-            self._lifted, products
-        )  # any coefficients give a true bound
+        # any coefficients give a true bound
+        share = np.asarray(np.linalg.solve(self._lifted, products), dtype=np.float64)
         left = dual - np.tensordot(share, self._duals, axes=1)
         return share, float(np.sqrt(data.mean(np.square(left).sum(axis=1))))
 
