@@ -43,7 +43,10 @@ class Work:
         Groups evaluated exactly, once for every check.
     passes : float
         Products with X of these checks, a product with all columns being 1.
-    sweeps, newton_steps : int
+    sweeps : int
+        Sweeps over blocks, and Newton steps that finish a solve.
+    newton_steps : int
+        Quadratic models of the loss that were swept, or solved by Newton's method.
     working_set : int
         Groups swept at the end.
     seconds_screen, seconds_solve, seconds_certify : float
@@ -163,7 +166,7 @@ def collect(
         np.array([point.state.loss for point in points]),
         np.array([point.certificate for point in points]),
         np.array([point.converged for point in points]),
-        np.array([work.sweeps + work.newton_steps for work in works], dtype=np.int64),
+        np.array([work.sweeps for work in works], dtype=np.int64),
         _effort(works, arithmetic),
         stopped,
     )

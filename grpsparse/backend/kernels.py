@@ -148,11 +148,11 @@ def _lazy_visit(
         if change <= UNSEEN * size:  # rounding hides it
             observed = metric[block] * length
         if observed <= penalty[4] * metric[block] * length:
-            break
+            gain: float = accept(spans, block, plan, penalty, theta, step, observed, length)
+            return gain
         lazy_subtract(sparse, frames, spans, block, step, -1.0, curvature, lazy, residual, moved)
         metric[block] = 1.05 * observed / length
-    gain: float = accept(spans, block, plan, penalty, theta, step, observed, length)
-    return gain
+    return 0.0
 
 
 @njit(**INNER, **LEAN)
