@@ -129,7 +129,7 @@ class Screen:
         doubtful = worst + self._reach.values * left > 0
         self._reach.tighten(np.flatnonzero(doubtful & ~swept))
         needed = np.flatnonzero(swept | (worst + self._reach.values * left > 0))
-        sizes = np.diff(problem.blocks.starts)
+        sizes = problem.blocks.sizes
         columns, own = sizes[needed].sum(), sizes[swept].sum()
         if columns > FULL_ABOVE * correlation.shape[0] + own:
             return Look(state, lambda_, needed, full=True, dual=dual)

@@ -193,8 +193,7 @@ class Track:
         norms = [working.blocks.norms(each) for each in (old, theta, step)]
         going = (norms[0] > 0) & (norms[1] > 0) & (norms[2] <= LONGEST_STEP * norms[1])
         going |= (working.blocks.weight == 0)[:, None]
-        sizes = np.diff(working.blocks.starts)
-        left_out = np.repeat(~going, sizes, axis=0) * step
+        left_out = np.repeat(~going, working.blocks.sizes, axis=0) * step
         whole = np.zeros((problem.coordinates.size, theta.shape[1]))
         if left_out.any():
             whole[working.coordinates] = working.standard(left_out)

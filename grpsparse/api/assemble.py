@@ -87,7 +87,7 @@ def _without_shift(problem: Problem, found: _Found, lambdas: FloatArray) -> Floa
         for place, at in enumerate(lambdas.tolist()):
             points = (theta[place], centred[place])
             free[place] |= _in_flat_zone(problem, found.blocks, points, at)
-    sizes = np.diff(found.blocks.starts)
+    sizes = found.blocks.sizes
     return np.where(np.repeat(free, sizes, axis=1)[:, :, None], centred, theta)
 
 

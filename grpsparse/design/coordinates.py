@@ -98,7 +98,7 @@ class Standardised:
             return np.ones(self.frame.size), np.ones(self.frame.size, dtype=np.bool_)
         squares = self.squares(weights)
         bound = segment_sums(squares, self.starts)
-        cells = self.design.kind[self.whole.index] == FACTOR
+        cells = self.cells
         sharp = self.frame | (np.diff(self.starts) < 2)
         if self.design.sparse is not None:  # where a product is as cheap as a sharper bound
             sharp[:] = True

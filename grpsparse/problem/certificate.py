@@ -182,7 +182,7 @@ def violation(problem: Problem, lambda_: float, checked: Checked) -> float:
     excess = blocks.excess(penalty, checked.correlation, lambda_)
     left = np.where(norms > 0, 0.0, np.maximum(excess, 0.0))
     level = lambda_ * blocks.weight
-    sizes = np.diff(blocks.starts)
+    sizes = blocks.sizes
     for v, (view, theta) in enumerate(
         zip(blocks.views(checked.correlation), blocks.views(checked.theta), strict=True)
     ):

@@ -129,7 +129,6 @@ def _scale(moments: Moments, working: WorkingSet) -> FloatArray:
     diagonal = np.diagonal(moments.gram) + coordinates.cells * coordinates.centre**2
     if working.turned:
         return np.maximum(diagonal, 1e-300)
-    starts = working.blocks.starts
-    sizes = np.diff(starts)
+    starts, sizes = working.blocks.starts, working.blocks.sizes
     means = np.add.reduceat(diagonal, starts[:-1]) / sizes if sizes.size else diagonal
     return np.maximum(np.repeat(means, sizes), 1e-300)

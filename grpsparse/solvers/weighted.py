@@ -81,10 +81,9 @@ def weighted_gram(
 ) -> WeightedGram:
     """Return Hessian and gradient of the loss at eta, on the coordinates of some groups."""
     data, top = problem.data, working.top
-    sizes = np.diff(working.blocks.starts)
     inside = groups[working.groups]
     order = working.groups[inside]
-    local = np.flatnonzero(np.repeat(inside, sizes))
+    local = np.flatnonzero(np.repeat(inside, working.blocks.sizes))
     weighted = data.weights[:, None] * data.residual(eta)
     gradient = problem.coordinates.correlate(weighted, order)
     head = np.repeat(weighted.sum(axis=0)[None], top, axis=0)

@@ -84,10 +84,11 @@ class WorkingSet:
             return
         self.held |= groups
         part = self._problem.blocks.part(new)
-        new = new[np.diff(part.starts) > 0]
+        filled = part.sizes > 0
+        new = new[filled]
         if not new.size:
             return
-        starts = part.starts[np.append(True, np.diff(part.starts) > 0)]
+        starts = part.starts[np.append(True, filled)]
         if self.sources is None:
             gathered = in_place(new.size, int(starts[-1]))
         else:
@@ -156,7 +157,7 @@ class WorkingSet:
             self._exact = self._rows(np.arange(self.size))
         if count * n <= KEPT_ENTRIES:
             return self._exact[rows]
-        sizes = np.diff(self.blocks.starts)
+        sizes = self.blocks.sizes
         touched = np.zeros(self.size, dtype=np.bool_)
         touched[rows[rows >= self.top] - self.top] = True
         whole = np.flatnonzero(np.repeat(_any(touched, self.blocks.starts), sizes))
