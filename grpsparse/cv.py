@@ -80,13 +80,7 @@ class FoldFit:
         n_outputs = self.theta.shape[2]
         theta = self.theta[index].transpose(1, 0, 2)
         theta = theta.reshape(self.active.size, index.size * n_outputs)
-        coordinates = self.problem.coordinates
-        if self.active.size:
-            coef = coordinates.transform[:, self.active] @ theta
-            eta = coordinates.design.linear_predictor(coef)[self.rows]
-            eta -= coordinates.centre[self.active] @ theta
-        else:
-            eta = np.zeros((self.rows.size, index.size * n_outputs))
+        eta = self.problem.coordinates.linear_predictor(theta, self.active)[self.rows]
         return eta.reshape(self.rows.size, index.size, n_outputs) + self.intercept[index]
 
 

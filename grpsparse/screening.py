@@ -158,12 +158,21 @@ class Screen:
         checked = Checked(problem.blocks.part(needed), self.correlation[rows], theta)
         return certify(problem, look.state, look.lambda_, look.dual, checked, penalty=penalty)
 
-    def ahead(self, before: State, last: State, theta: FloatArray, left_out: FloatArray) -> State:
-        """Return the last step taken once more, but for what `left_out` (q, K) holds of it."""
+    def ahead(
+        self,
+        before: State,
+        last: State,
+        theta: FloatArray,
+        left_out: FloatArray,
+        working: WorkingSet,
+    ) -> State:
+        """Return the last step taken once more, but for what `left_out` (m, K) holds of it."""
         problem = self._problem
-        eta = 2.0 * last.eta - before.eta
+        eta = 2.0 * last.eta
+        eta -= before.eta
         if left_out.any():
-            eta = eta - problem.coordinates.linear_predictor(left_out)
+            missed = working.standard(left_out)
+            eta -= problem.coordinates.linear_predictor(missed, working.coordinates)
         intercept = 2.0 * last.intercept - before.intercept
         return State(theta, intercept, eta, problem.data.loss(eta))
 
@@ -238,7 +247,14 @@ class MomentScreen:
         theta = look.state.theta
         return self._moments.certify(theta, self.correlation, look.lambda_, penalty)
 
-    def ahead(self, before: State, last: State, theta: FloatArray, left_out: FloatArray) -> State:
+    def ahead(
+        self,
+        before: State,
+        last: State,
+        theta: FloatArray,
+        left_out: FloatArray,
+        working: WorkingSet,  # noqa: ARG002
+    ) -> State:
         """Return the last step taken once more, but for what `left_out` (q, K) holds of it."""
         correlation = 2.0 * last.correlation - before.correlation
         rows = np.flatnonzero(left_out)

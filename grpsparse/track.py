@@ -21,12 +21,13 @@ from grpsparse.solvers import Solution, Solver, Task, WorkingSet
 __all__ = ["How", "Track"]
 
 FIRST_SHARE = 4.0  # the gap is about half the root of a sweep's gain: accuracy over tol squared
-LOOSEST = 1e-6  # accuracy is at most this
+LOOSEST = 1e-4  # accuracy is at most this
 FINEST = 1e-11  # and at least this before the model is refined
 TIGHTER = 0.1  # factor by which it is tightened while the certificate is above tol
 ROUNDS = 40
 PATIENCE = 4  # rounds without progress at the finest accuracy before giving up
 AHEAD = 0.9  # of lambda: groups kept by the strong rule there are gathered with those needed
+SMALLEST_LEFT = 1e-3  # share of the objective that accuracy is measured by
 LONGEST_STEP = 0.9  # of a group's norm, to which the last step may be taken once more
 
 
@@ -89,7 +90,7 @@ class Track:
         self._lambda, self._work, self.done = lambda_, Work(), False
         self._kept = ~problem.blocks.penalised | self.screen.kept(lambda_, self._previous)
         self._kept[self.working.groups[self._active(self.state.theta)]] = True
-        self._accuracy = max(FINEST, min(LOOSEST, FIRST_SHARE * self.tol**2))
+        self._accuracy = max(FINEST, min(LOOSEST * self.tol * self._left(), FIRST_SHARE * self.tol**2))
         self._gradient = None
         self._best, self._stalled, self._round = np.inf, 0, 0
         if problem.penalty.convex and len(self.points) > 1 and lambda_ > 0:
@@ -175,6 +176,14 @@ class Track:
         self._accuracy = max(min(self._accuracy * TIGHTER, self.tol**2), 1e-28)
         return True
 
+    def _left(self) -> float:
+        """Return the objective over that of the null fit, both above the saturated loss."""
+        if not self.points:
+            return 1.0
+        problem, last = self.problem, self.points[-1]
+        gained = problem.null_loss - last.state.loss - last.penalty
+        return max(SMALLEST_LEFT, 1.0 - gained / problem.scale)
+
     def _active(self, theta: FloatArray) -> BoolArray:
         """Return which groups of the working set have a nonzero coefficient."""
         norms = self.working.blocks.norms(self.working.grown(theta))
@@ -194,11 +203,8 @@ class Track:
         going = (norms[0] > 0) & (norms[1] > 0) & (norms[2] <= LONGEST_STEP * norms[1])
         going |= (working.blocks.weight == 0)[:, None]
         left_out = np.repeat(~going, working.blocks.sizes, axis=0) * step
-        whole = np.zeros((problem.coordinates.size, theta.shape[1]))
-        if left_out.any():
-            whole[working.coordinates] = working.standard(left_out)
         theta = theta + step - left_out
-        state = self.screen.ahead(before, last, theta, whole)
+        state = self.screen.ahead(before, last, theta, left_out, working)
         paid = working.blocks.value(problem.penalty, theta, self._lambda)
         known = self.points[-1].penalty * self._lambda / self.points[-1].lambda_
         return state if state.loss + paid < last.loss + known else last

@@ -15,6 +15,7 @@ from grpsparse.backend.compiling import FAST, INNER, KERNEL
 
 __all__ = [
     "add_columns",
+    "add_sparse",
     "column_moments",
     "column_products",
     "group_grams",
@@ -135,6 +136,17 @@ def add_columns(columns: Any, index: Any, coef: Any, out: Any) -> None:
                 wd = coef[j + 3, k] if count > 3 else 0.0
                 for i in range(row.shape[0]):
                     row[i] += (wa * a[i] + wb * b[i]) + (wc * c[i] + wd * d[i])
+
+
+@njit(cache=True, **KERNEL)
+def add_sparse(pointers: Any, rows: Any, data: Any, index: Any, coef: Any, out: Any) -> None:
+    """Add X[:, index] @ coef.T to out (K, n), for X in compressed columns, coef (K, index)."""
+    for k in range(out.shape[0]):
+        total = out[k]
+        for j in range(index.shape[0]):
+            amount = coef[k, j]
+            for place in range(pointers[index[j]], pointers[index[j] + 1]):
+                total[np.uint32(rows[place])] += amount * data[place]
 
 
 @njit(cache=True, **KERNEL, fastmath=FAST)

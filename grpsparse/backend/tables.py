@@ -15,6 +15,7 @@ from numba import njit
 
 __all__ = ["count_cells", "gather_levels", "sum_cells", "sum_levels"]
 
+FEW_LEVELS = 64  # with so few, the same sum often comes again before it has been stored
 CHUNK = 1024  # rows whose cells are numbered at a time: the vector unit does it, in cache
 
 
@@ -32,10 +33,23 @@ def sum_levels(codes: Any, values: Any, out: Any) -> None:
             b[level] += s[i]
             c[level] += t[i]
             d[level] += u[i]
+    few = out.shape[1] <= FEW_LEVELS
+    tables = np.zeros((4, out.shape[1] if few else 0))
     for k in range(quads, n_classes):
         row, total = values[k], out[k]
-        for i in range(n):
-            total[codes[i]] += row[i]
+        first = n - n % 4 if few else 0
+        if few:  # four tables in turn: a sum does not wait for the one before it
+            a, b, c, d = tables[0], tables[1], tables[2], tables[3]
+            tables[:] = 0.0
+            for i in range(0, first, 4):
+                a[np.uint32(codes[i])] += row[i]
+                b[np.uint32(codes[i + 1])] += row[i + 1]
+                c[np.uint32(codes[i + 2])] += row[i + 2]
+                d[np.uint32(codes[i + 3])] += row[i + 3]
+            for level in range(total.shape[0]):
+                total[level] += (a[level] + b[level]) + (c[level] + d[level])
+        for i in range(first, n):
+            total[np.uint32(codes[i])] += row[i]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

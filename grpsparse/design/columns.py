@@ -43,13 +43,13 @@ class DenseDesign:
         """Type of the working columns."""
         return self.columns.dtype
 
-    def linear_predictor(self, coef: FloatArray) -> FloatArray:
-        """Return X @ coef, (n, K)."""
+    def linear_predictor(self, coef: FloatArray, columns: IntArray | None = None) -> FloatArray:
+        """Return X[:, columns] @ coef, (n, K); None takes all columns."""
         from grpsparse.backend.products import add_columns
 
-        active = np.flatnonzero(coef.any(axis=1))
+        index = np.arange(self.shape[1]) if columns is None else columns
         out = np.zeros((coef.shape[1], self.shape[0]))
-        add_columns(self.columns, active, np.ascontiguousarray(coef[active]), out)
+        add_columns(self.columns, index, np.ascontiguousarray(coef), out)
         return out.T
 
     def correlate(self, residual: FloatArray, columns: IntArray | None = None) -> FloatArray:

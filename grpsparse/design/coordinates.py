@@ -207,24 +207,47 @@ class Standardised:
         out -= self.centre[:, None] * residual_sum
         return out
 
-    def linear_predictor(self, theta: FloatArray) -> FloatArray:
-        """Return Z @ theta, (n, K)."""
-        active = np.flatnonzero(theta.any(axis=1))
+    def linear_predictor(
+        self, theta: FloatArray, coordinates: IntArray | None = None
+    ) -> FloatArray:
+        """Return Z[:, coordinates] @ theta, (n, K), class by class.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (len(coordinates), K)
+            Rows of zeros cost nothing.
+        coordinates : ndarray of int, optional
+            Each at most once; None takes all.
+        """
+        active = (theta if theta.shape[1] == 1 else theta.any(axis=1)).ravel().nonzero()[0]
         if not active.size:
-            return np.zeros((self.design.shape[0], theta.shape[1]))
-        columns, small = self.whole.part(active)
-        coef = np.zeros((self.design.shape[1], theta.shape[1]))
-        coef[columns] = small.forward(theta[active])
-        return self.design.linear_predictor(coef) - self.centre[active] @ theta[active]
+            return np.zeros((theta.shape[1], self.design.shape[0])).T
+        known = active if coordinates is None else coordinates[active]
+        columns, small = self.whole.part(known)
+        moving = theta[active]
+        eta = self.design.linear_predictor(small.forward(moving), columns)
+        eta -= self.centre[known] @ moving
+        return eta
 
     def gram(self, weights: FloatArray, groups: IntArray | None = None) -> FloatArray:
         """Return Z' diag(w) Z, of the coordinates of all groups or of some, for weights (n,)."""
         wanted = np.arange(self.size) if groups is None else self.coordinates_of(groups)
+        return self._gram(weights, wanted)[1:, 1:]
+
+    def bordered_gram(self, weights: FloatArray, groups: IntArray) -> FloatArray:
+        """Return [1, Z]' diag(w) [1, Z] of the coordinates of some groups."""
+        return self._gram(weights, self.coordinates_of(groups))
+
+    def _gram(self, weights: FloatArray, wanted: IntArray) -> FloatArray:
         columns, small = self.whole.part(wanted)
-        cross = self.design.cross(columns, weights)
-        total = float(weights.sum())
-        sums = self.design.correlate(weights[:, None], columns)
-        return _centred(small, cross, sums, self.centre[wanted], total)
+        cross = small.back(small.back(self.design.cross(columns, weights)).T)
+        sums = small.back(self.design.correlate(weights[:, None], columns))[:, 0]
+        centre, total = self.centre[wanted], float(weights.sum())
+        out = np.empty((wanted.size + 1, wanted.size + 1))
+        out[0, 0] = total
+        out[0, 1:] = out[1:, 0] = sums - total * centre
+        out[1:, 1:] = cross - sums[:, None] * centre - centre[:, None] * out[0, 1:]
+        return out
 
     def gram_of(self, cross: FloatArray) -> FloatArray:
         """Return Z'WZ from X'WX (p, p), under the weights of these coordinates.
@@ -291,13 +314,3 @@ class Standardised:
         rows = small.back(self.design.working_columns(needed).astype(np.float64, copy=False))
         rows -= self.centre[coordinates][:, None]
         return np.ascontiguousarray(rows)
-
-
-def _centred(
-    small: Transform, cross: FloatArray, sums: FloatArray, centre: FloatArray, total: float
-) -> FloatArray:
-    """Return (XT - 1m')'H(XT - 1m') from X'HX (p, p), X'h (p, 1), m and the sum of h."""
-    out = small.back(small.back(cross).T)
-    along = small.back(sums)[:, 0]
-    out -= along[:, None] * centre + centre[:, None] * (along - total * centre)
-    return out

@@ -80,18 +80,17 @@ class FactorDesign:
             for t, place in zip(terms, places, strict=True)
         ]
 
-    def linear_predictor(self, coef: FloatArray) -> FloatArray:
-        """Return X @ coef, (n, K)."""
+    def linear_predictor(self, coef: FloatArray, columns: IntArray | None = None) -> FloatArray:
+        """Return X[:, columns] @ coef, (n, K); None takes all columns."""
         from grpsparse.backend.tables import gather_levels
 
         n, n_classes = self.shape[0], coef.shape[1]
         out = np.zeros((n_classes, n))
-        for t in range(self.value_row.size):
-            own = coef[self.starts[t] : self.starts[t + 1]]
-            if not own.any():
-                continue
-            table = np.zeros((n_classes, own.shape[0] + 1))
-            table[:, :-1] = own.T
+        for t, places, levels in self.by_term(
+            np.arange(self.shape[1]) if columns is None else columns
+        ):
+            table = np.zeros((n_classes, self.width(t) + 1))
+            table[:, levels] = coef[places].T
             values = self.value_of(t)
             if values is None:
                 gather_levels(self.codes[t], table, out)

@@ -75,7 +75,7 @@ class Pieces:
             where = pointers[place][:, :, None] + np.arange(columns.shape[2])
             index[where], factor[where] = columns, factors
         if (counts == 1).all():
-            return ColumnScale(index, factor, self.n_columns)
+            return ColumnScale.of(index, factor, self.n_columns)
         from scipy import sparse as sp
 
         shape = (counts.size, self.n_columns)

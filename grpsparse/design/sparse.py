@@ -39,9 +39,17 @@ class SparseDesign:
         n, p = self.matrix.shape
         return int(n), int(p)
 
-    def linear_predictor(self, coef: FloatArray) -> FloatArray:
-        """Return X @ coef, (n, K)."""
-        return np.asarray(self.matrix @ coef, dtype=np.float64)
+    def linear_predictor(self, coef: FloatArray, columns: IntArray | None = None) -> FloatArray:
+        """Return X[:, columns] @ coef, (n, K); None takes all columns."""
+        matrix = self.matrix
+        if columns is None:
+            return np.asarray(matrix @ coef, dtype=np.float64)
+        from grpsparse.backend.products import add_sparse
+
+        out = np.zeros((coef.shape[1], self.shape[0]))
+        weights = np.ascontiguousarray(coef.T)
+        add_sparse(matrix.indptr, matrix.indices, matrix.data, columns, weights, out)
+        return out.T
 
     def correlate(self, residual: FloatArray, columns: IntArray | None = None) -> FloatArray:
         """Return X[:, columns]' @ residual, (len(columns), K); None takes all columns."""

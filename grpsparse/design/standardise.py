@@ -147,7 +147,7 @@ def _scaled(
     kept, sizes = _kept(terms, unit > 0)
     n_columns = columns.design.shape[1]
     scale = unit[kept]
-    transform = ColumnScale(kept, scale, n_columns)
+    transform = ColumnScale.of(kept, scale, n_columns)
     return Standardised(
         columns.design,
         transform,

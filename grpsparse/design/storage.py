@@ -74,14 +74,25 @@ class Design:
             out[self._members(kind)] = part.shift
         return out
 
-    def linear_predictor(self, coef: FloatArray) -> FloatArray:
-        """Return X @ coef, (n, K), for coef (p, K)."""
-        first, *others = (
-            part.linear_predictor(coef[self._members(kind)]) for kind, part in self.parts
-        )
-        eta: FloatArray = first
-        for more in others:
-            eta = eta + more
+    def linear_predictor(self, coef: FloatArray, columns: IntArray | None = None) -> FloatArray:
+        """Return X[:, columns] @ coef, (n, K).
+
+        Parameters
+        ----------
+        coef : ndarray of shape (len(columns), K)
+        columns : ndarray of int, optional
+            Columns, each at most once; None takes all.
+        """
+        if len(self.parts) == 1:
+            ((_, only),) = self.parts
+            product: FloatArray = only.linear_predictor(coef, columns)
+            return product
+        index = np.arange(self.kind.size) if columns is None else columns
+        eta: FloatArray = np.zeros((coef.shape[1], self.shape[0])).T
+        for kind, part in self.parts:
+            mine = np.flatnonzero(self.kind[index] == kind)
+            if mine.size:
+                eta += part.linear_predictor(coef[mine], self.position[index[mine]])
         return eta
 
     def correlate(self, residual: FloatArray, columns: IntArray | None = None) -> FloatArray:

@@ -6,7 +6,7 @@ through T'. Both kinds answer alike.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -53,11 +53,13 @@ class ColumnScale:
     index: IntArray
     scale: FloatArray
     n_columns: int
-    in_order: bool = field(init=False)
+    in_order: bool
 
-    def __post_init__(self) -> None:
-        ordered = self.size == self.n_columns and (self.index == np.arange(self.size)).all()
-        object.__setattr__(self, "in_order", bool(ordered))
+    @classmethod
+    def of(cls, index: IntArray, scale: FloatArray, n_columns: int) -> ColumnScale:
+        """Find out whether the columns are in order."""
+        ordered = index.size == n_columns and bool((index == np.arange(index.size)).all())
+        return cls(index, scale, n_columns, ordered)
 
     @property
     def size(self) -> int:
@@ -66,10 +68,8 @@ class ColumnScale:
 
     def part(self, coordinates: IntArray) -> tuple[IntArray, ColumnScale]:
         """Return the columns that some coordinates act on, and the map between these two."""
-        count = coordinates.size
-        return self.index[coordinates], ColumnScale(
-            np.arange(count), self.scale[coordinates], count
-        )
+        columns, count = self.index[coordinates], coordinates.size
+        return columns, ColumnScale(np.arange(count), self.scale[coordinates], count, in_order=True)
 
     def back(self, product: FloatArray) -> FloatArray:
         """Return T' @ product, (q, K)."""

@@ -6,10 +6,11 @@ computed from exp(-|eta|), so that it neither overflows nor cancels at y in {0, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from grpsparse.backend import Array, namespace
+from grpsparse.backend import Array, exp, is_long, log1p, namespace
 from grpsparse.errors import ResponseError
 from grpsparse.families.entropy import cross_log, dual_slack, safe_log, x_log_x
 
@@ -20,9 +21,16 @@ LARGEST = 708.0  # the exponential of more overflows; the other tail is below 1e
 
 def _tails(eta: Array) -> tuple[Array, Array]:
     """Return the probabilities of success and failure, each to full relative accuracy."""
-    odds_against = namespace(eta).exp(namespace(eta).clip(-eta, -LARGEST, LARGEST))
+    odds_against = exp(namespace(eta).clip(-eta, -LARGEST, LARGEST))
     success = 1.0 / (1.0 + odds_against)
     return success, odds_against * success
+
+
+def _by_loop(loop: Callable[..., None], *values: Any) -> Array:
+    """Return what a compiled loop makes of long arrays (n, 1) and numbers."""
+    out = namespace(values[0]).empty(values[0].T.shape)
+    loop(*(value.T.ravel() if hasattr(value, "shape") else value for value in values), out.ravel())
+    return out.T
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +52,29 @@ class Binomial:
 
     def loss(self, y: Array, eta: Array) -> Array:
         """Return log(1 + exp(eta)) - y eta of every row."""
+        if is_long(eta, y):
+            from grpsparse.backend.logistic import fill_loss
+
+            return _by_loop(fill_loss, y, eta)[:, 0]
         xp = namespace(eta)
-        linear = xp.where(eta > 0, 1.0 - y, y) * xp.abs(eta)
-        return xp.sum(linear + xp.log1p(xp.exp(-xp.abs(eta))), axis=1)
+        linear = xp.maximum(eta, 0.0) - y * eta  # exactly 0 for a sure and right prediction
+        return xp.sum(linear + log1p(exp(-xp.abs(eta))), axis=1)
 
     def gradient(self, y: Array, eta: Array) -> Array:
         """Return mean - y."""
+        if is_long(eta, y):
+            from grpsparse.backend.logistic import fill_gradient
+
+            return _by_loop(fill_gradient, y, eta)
         success, failure = _tails(eta)
         return (1.0 - y) * success - y * failure
 
     def curvature(self, eta: Array) -> Array:
         """Return mean (1 - mean)."""
+        if is_long(eta):
+            from grpsparse.backend.logistic import fill_curvature
+
+            return _by_loop(fill_curvature, eta)
         success, failure = _tails(eta)
         return success * failure
 
@@ -76,6 +96,10 @@ class Binomial:
         xp = namespace(theta)
         q = y - theta
         slack = dual_slack(theta)
+        if is_long(theta, y, offset):
+            from grpsparse.backend.logistic import fill_conjugate
+
+            return _by_loop(fill_conjugate, y, theta, offset, slack)[:, 0]
         value = x_log_x(xp.clip(q, 0.0, 1.0)) + x_log_x(xp.clip(1.0 - q, 0.0, 1.0))
         inside = (q >= -slack) & (q <= 1.0 + slack)
         return xp.sum(xp.where(inside, value + theta * offset, xp.inf), axis=1)

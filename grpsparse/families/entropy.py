@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grpsparse.backend import Array, namespace
+from grpsparse.backend import Array, log, namespace
 
 __all__ = ["cross_log", "dual_slack", "safe_log", "x_log_x"]
 
@@ -10,7 +10,7 @@ __all__ = ["cross_log", "dual_slack", "safe_log", "x_log_x"]
 def safe_log(x: Array) -> Array:
     """Return log(x), at 0 the log of the smallest normal number (about -708)."""
     xp = namespace(x)
-    return xp.log(xp.maximum(x, float(xp.finfo(x.dtype).smallest_normal)))
+    return log(xp.maximum(x, float(xp.finfo(x.dtype).smallest_normal)))
 
 
 def x_log_x(x: Array) -> Array:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from grpsparse.backend import Array, namespace
+from grpsparse.backend import Array, exp, log1p, namespace
 from grpsparse.errors import ResponseError
 from grpsparse.families.entropy import cross_log, dual_slack, safe_log, x_log_x
 
@@ -53,7 +53,7 @@ class Multinomial:
     def mean(self, eta: Array) -> Array:
         """Return the class probabilities."""
         xp = namespace(eta)
-        terms = xp.exp(eta - xp.max(eta, axis=1, keepdims=True))
+        terms = exp(eta - xp.max(eta, axis=1, keepdims=True))
         return terms / xp.sum(terms, axis=1, keepdims=True)
 
     def link(self, mu: Array) -> Array:

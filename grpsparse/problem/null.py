@@ -38,9 +38,17 @@ class Basis:
 
     def project_out(self, values: FloatArray, weights: FloatArray) -> FloatArray:
         """Return `values` (n, K) less its W-projection on the basis."""
-        for _ in range(2):  # twice is enough for orthogonality to rounding
-            values = values - self.rows.T @ (self.rows @ (weights[:, None] * values))
-        return values
+        weighted = self.rows * weights
+        left = values - self._combined(weighted @ values)
+        left -= self._combined(weighted @ left)  # twice is enough for orthogonality to rounding
+        return left
+
+    def _combined(self, coef: FloatArray) -> FloatArray:
+        """Return rows.T @ coef, (n, K)."""
+        if self.rows.shape[0] == 1:  # an outer product, for which BLAS is slow
+            single: FloatArray = (self.rows[0] * coef.T).T
+            return single
+        return self.rows.T @ coef
 
 
 def unpenalised_basis(rows: FloatArray, weights: FloatArray, *, intercept: bool) -> Basis:

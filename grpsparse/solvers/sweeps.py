@@ -255,12 +255,10 @@ class Sweeps:
         """Recompute the linear predictor in double precision, so that no rounding stays."""
         working = self.working
         standard = working.standard(self.theta[working.top :])
-        active = np.flatnonzero(standard.any(axis=1))
-        theta = np.zeros((self.problem.coordinates.size, self.theta.shape[1]))
-        theta[working.coordinates[active]] = standard[active]
-        moved = np.asfortranarray(self.problem.coordinates.linear_predictor(theta))
-        moved += self.theta[: working.top].sum(axis=0)
-        self.eta = self.problem.data.offset + moved
+        eta = self.problem.coordinates.linear_predictor(standard, working.coordinates)
+        eta += self.theta[: working.top].sum(axis=0)
+        eta += self.problem.data.offset
+        self.eta = eta
         self.loss, self.exact = self.problem.data.loss(self.eta), True
 
     def _shift(self) -> None:

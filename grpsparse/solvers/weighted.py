@@ -67,11 +67,8 @@ class WeightedGram:
 
     def predictor(self, step: FloatArray) -> FloatArray:
         """Return what a step (r, K) of the rows moves the linear predictor by, (n, K)."""
-        coordinates = self.problem.coordinates
         top = self.rows.size - self.coordinates.size
-        theta = np.zeros((coordinates.size, step.shape[1]))
-        theta[self.coordinates] = step[top:]
-        moved = np.asfortranarray(coordinates.linear_predictor(theta))
+        moved = self.problem.coordinates.linear_predictor(step[top:], self.coordinates)
         moved += step[:top].sum(axis=0)
         return moved
 
@@ -101,8 +98,8 @@ def weighted_gram(
             elif k != other:
                 gram[k, :, other] = gram[other, :, k] = 0.0
                 continue
-            block = sign * _bordered(problem, order, data.weights * bend, top)
-            gram[k, :, other] = gram[other, :, k] = block
+            block = problem.coordinates.bordered_gram(data.weights * bend, order)
+            gram[k, :, other] = gram[other, :, k] = sign * block[1 - top :, 1 - top :]
     rows = np.concatenate([np.arange(top), top + local])
     return WeightedGram(
         problem,
@@ -111,16 +108,3 @@ def weighted_gram(
         gram.reshape(n_classes * width, n_classes * width),
         np.ascontiguousarray(np.concatenate([head, gradient]).T),
     )
-
-
-def _bordered(problem: Problem, groups: IntArray, bend: FloatArray, top: int) -> FloatArray:
-    """Return [1, Z]' diag(bend) [1, Z] of some groups."""
-    coordinates = problem.coordinates
-    inner = coordinates.gram(bend, groups)
-    if not top:
-        return inner
-    out = np.empty((inner.shape[0] + 1, inner.shape[0] + 1))
-    out[1:, 1:] = inner
-    out[0, 0] = bend.sum()
-    out[0, 1:] = out[1:, 0] = coordinates.correlate(bend[:, None], groups)[:, 0]
-    return out
