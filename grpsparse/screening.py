@@ -66,17 +66,16 @@ class Reach:
 
     Parameters
     ----------
-    coordinates : Standardised
-    weights : ndarray of shape (n,)
+    problem : Problem
 
     Attributes
     ----------
     values : ndarray of shape (G,)
     """
 
-    def __init__(self, coordinates: Standardised, weights: FloatArray) -> None:
-        self._coordinates, self._weights = coordinates, weights
-        bound, exact = coordinates.reach(weights)
+    def __init__(self, problem: Problem) -> None:
+        self._coordinates, self._weights = problem.coordinates, problem.data.weights
+        bound, exact = self._coordinates.reach(problem.squares)
         self._exact: BoolArray = exact
         self.values = bound * ROUNDED_UP
 
@@ -107,7 +106,7 @@ class Screen:
         self._duals: FloatArray = np.empty((0, *start.dual.shape))
         self._known: FloatArray = np.empty((0, *start.correlation.shape))
         self._moments = self._lifted = np.empty((0, 0))
-        self._reach = Reach(problem.coordinates, problem.data.weights)
+        self._reach = Reach(problem)
         self.correlation = problem.start.correlation
         self._remember(problem.start.dual, self.correlation)
 

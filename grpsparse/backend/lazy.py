@@ -2,7 +2,8 @@
 
 A centred column moves all rows by a constant, which is put off: with kappa the sum of these
 constants, the residual is residual + kappa H. `lazy` is kappa, the sum of the residual, the
-sum of H, and whether the sum of the residual has to be taken again. Storages are those of
+sum of H, whether the sum of the residual has to be taken again, and whether H is the weights
+that the columns are centred by: then a column's product with H is known. Storages are those of
 :mod:`grpsparse.backend.rows`.
 """
 
@@ -53,14 +54,14 @@ def lazy_gradient(
     first = spans[block, 0]
     for j in range(first, spans[block, 1]):
         product = 0.0
-        if lazy[0] == 0.0:
+        if lazy[0] == 0.0 or lazy[4] > 0.0:
             for p in range(indptr[column[j]], indptr[column[j] + 1]):
                 product += data[p] * residual[0, np.uint32(indices[p])]
         else:
             for p in range(indptr[column[j]], indptr[column[j] + 1]):
                 row = np.uint32(indices[p])
                 product += data[p] * (residual[0, row] + lazy[0] * curvature[0, row])
-        out[j - first, 0] = scale[j] * product - centre[j] * lazy[1]
+        out[j - first, 0] = scale[j] * product - centre[j] * (lazy[1] - lazy[4] * lazy[0])
 
 
 @njit(**INNER, **LEAN)

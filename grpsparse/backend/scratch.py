@@ -11,7 +11,9 @@ from grpsparse.groups import IntArray
 __all__ = ["scratch"]
 
 
-def scratch(spans: IntArray, shape: tuple[int, int]) -> tuple[Any, ...]:
+def scratch(
+    spans: IntArray, shape: tuple[int, int], *, constant: bool = False
+) -> tuple[Any, ...]:
     """Return the work arrays of :func:`grpsparse.backend.kernels.descend`.
 
     Parameters
@@ -19,6 +21,8 @@ def scratch(spans: IntArray, shape: tuple[int, int]) -> tuple[Any, ...]:
     spans : ndarray of int, shape (B, 8)
     shape : tuple of int
         Classes K and rows n; no rows with a Gram matrix.
+    constant : bool
+        Whether the curvature is the weights.
 
     Returns
     -------
@@ -29,7 +33,7 @@ def scratch(spans: IntArray, shape: tuple[int, int]) -> tuple[Any, ...]:
         Empty for one class.
     sums : ndarray
         An entry for each cell of the largest factor, and one for rows without a cell.
-    lazy : ndarray of shape (4,)
+    lazy : ndarray of shape (5,)
         See :mod:`grpsparse.backend.lazy`.
     after : ndarray of shape (m, K)
         The gradient after a step.
@@ -44,7 +48,7 @@ def scratch(spans: IntArray, shape: tuple[int, int]) -> tuple[Any, ...]:
         np.empty((n_classes, n), dtype=np.float32),
         np.empty(n if n_classes > 1 else 0, dtype=np.float32),
         np.empty(int(spans[:, 6].max(initial=0)) + 1),
-        np.array([0.0, 0.0, 0.0, 1.0]),
+        np.array([0.0, 0.0, 0.0, 1.0, float(constant)]),
         np.empty((tallest, n_classes)),
         np.ones(spans.shape[0], dtype=np.bool_),
     )

@@ -88,16 +88,15 @@ class Standardised:
             return np.repeat(self.frame, sizes)
         return np.asarray(self.design.kind[self.whole.index] == FACTOR)
 
-    def reach(self, weights: FloatArray) -> tuple[FloatArray, BoolArray]:
+    def reach(self, squares: Deferred[FloatArray]) -> tuple[FloatArray, BoolArray]:
         """Return bounds (G,) on the largest singular values of W^(1/2) Z_g, and which are sharp.
 
-        One for orthonormal groups; the largest mean square for the cells of a factor, which
+        From the W-norms squared of the coordinates: one for orthonormal groups; the largest mean square for the cells of a factor, which
         are never both present; else the root of the sum of squares.
         """
         if not isinstance(self.whole, ColumnScale):
             return np.ones(self.frame.size), np.ones(self.frame.size, dtype=np.bool_)
-        squares = self.squares(weights)
-        bound = segment_sums(squares, self.starts)
+        bound = segment_sums(squares.value, self.starts)
         cells = self.cells
         sharp = self.frame | (np.diff(self.starts) < 2)
         if self.design.sparse is not None:  # where a product is as cheap as a sharper bound
@@ -105,7 +104,7 @@ class Standardised:
         if cells.any():
             filled = np.flatnonzero(self.present)
             first = self.starts[:-1][filled]
-            largest = np.maximum.reduceat(squares + self.centre**2, first)
+            largest = np.maximum.reduceat(squares.value + self.centre**2, first)
             inside = np.logical_and.reduceat(cells, first)
             bound[filled[inside]] = largest[inside]
             sharp[filled[inside]] = True

@@ -17,7 +17,7 @@ import numpy as np
 
 from grpsparse.design import Standardised
 from grpsparse.errors import ResponseError
-from grpsparse.groups import FloatArray, IntArray
+from grpsparse.groups import Deferred, FloatArray, IntArray
 from grpsparse.penalties import Penalty
 from grpsparse.problem.blocks import Blocks
 from grpsparse.problem.null import Basis, fit_null, unpenalised_basis
@@ -121,6 +121,7 @@ class Problem:
     lambda_max: float
     gradient_scale: float  # lambda_max, or the null residual's norm where nothing is penalised
     curvature: float  # of the loss in eta, typical at the null fit
+    squares: Deferred[FloatArray]  # W-norms squared of the coordinates, (q,)
 
     @property
     def dtype(self) -> Any:
@@ -203,6 +204,7 @@ def build_problem(
         lambda_max,
         size,
         _typical_curvature(data, fit),
+        Deferred(lambda: coordinates.squares(data.weights)),
     )
 
 

@@ -18,7 +18,6 @@ from grpsparse.solvers.places import DENSE, FACTOR, SPARSE, Frames, locate
 
 __all__ = ["Gathered", "Sources", "eigenbasis", "in_place"]
 
-GROWTH = 1.5  # spare room when columns are added, so that gathering stays linear
 FLATTEST = 1e-9  # eigenvalue, relative to the largest, below which a metric is not smaller
 SAME = 1e-8  # a Gram matrix this close to the identity is not turned
 
@@ -62,10 +61,8 @@ class Sources:
     def __init__(self, problem: Problem, top: int) -> None:
         self._problem = problem
         self._store = np.ones((top, problem.data.y.shape[0]), dtype=np.float32)
-        self._used = top
         self._frames = Frames.of(top)
         self._kinds: set[int] = set()
-        self._square: FloatArray | None = None
 
     def add(self, groups: IntArray, starts: IntArray, *, turned: bool) -> Gathered:
         """Gather groups, whose rows are ``starts[i]:starts[i + 1]`` of what is added."""
@@ -116,11 +113,9 @@ class Sources:
     ) -> None:
         """Fill in D of factors and sparse columns: their mean squares, not centred."""
         known = self._problem.coordinates
-        if self._square is None:
-            self._square = known.squares(self._problem.data.weights) + known.centre**2
         sizes = np.diff(starts)
         inside = np.repeat(places[:, 0] != DENSE, sizes)
-        own = self._square[coordinates]
+        own = self._problem.squares.value[coordinates] + known.centre[coordinates] ** 2
         if not turned:
             largest = np.maximum.reduceat(own, starts[:-1])
             own = np.repeat(largest, sizes)
@@ -138,17 +133,13 @@ class Sources:
             matrix = design.sparse.matrix
             indices = matrix.indices.astype(np.int32, copy=False)
             sparse = (matrix.indptr.astype(np.int64, copy=False), indices, matrix.data)
-        return (self._store[: self._used], self._frames.arrays()), factors, sparse
+        return (self._store, self._frames.arrays()), factors, sparse
 
     def _room(self, count: int) -> int:
         """Make room for more rows, and return the first of them."""
-        first = self._used
-        needed = first + count
-        if needed > self._store.shape[0]:
-            grown = np.empty((int(GROWTH * needed) + 1, self._store.shape[1]), dtype=np.float32)
-            grown[:first] = self._store[:first]
-            self._store = grown
-        self._used = needed
+        first, n = self._store.shape
+        # in place where the system can; what it gave away before lives in a sweep only
+        self._store.resize((first + count, n), refcheck=False)
         return first
 
 

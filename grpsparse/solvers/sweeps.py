@@ -126,7 +126,7 @@ class Sweeps:
             (theta, base, left, moved),
             chances,
             curvature,
-            scratch(self.spans, left.shape),
+            scratch(self.spans, left.shape, constant=self.quadratic and self.damping == 1.0),
             limits,
         )
         return int(sweeps), float(gain), theta, moved.T

@@ -38,7 +38,7 @@ def sigma(problem):
 def test_reaches_are_bounds(wide, mode, intercept):
     problem = wide.problem("gaussian", "group_lasso", mode=mode, intercept=intercept)
     exact = sigma(problem)
-    reach = Reach(problem.coordinates, problem.data.weights)
+    reach = Reach(problem)
     assert (reach.values >= exact * (1.0 - ROUNDING)).all()
     some = np.arange(0, exact.size, 3)
     before = reach.values.copy()
@@ -52,7 +52,7 @@ def test_reaches_in_every_storage(stored):
     for mode in MODES:
         problem = stored[0].problem("gaussian", "group_lasso", mode=mode)
         exact = sigma(problem)
-        reach = Reach(problem.coordinates, problem.data.weights)
+        reach = Reach(problem)
         assert (reach.values >= exact * (1.0 - 1e-9)).all()
         reach.tighten(np.arange(exact.size))
         assert (reach.values >= exact * (1.0 - 1e-9)).all()
