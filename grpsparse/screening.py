@@ -27,7 +27,7 @@ from grpsparse.solvers import WorkingSet
 __all__ = ["Look", "MomentScreen", "Reach", "Screen"]
 
 BANK = 4  # references kept
-FULL_ABOVE = 0.2  # share of the coordinates at which all are evaluated
+FULL_ABOVE = 0.1  # share of the coordinates at which all are evaluated
 ROUNDED_UP = 1.0 + 1e-9
 NEARLY = 1e-13  # of their squares, that tells references apart
 SLACK = 1e-10  # relative, for rounding in the projection
@@ -43,6 +43,8 @@ class Look:
     lambda_ : float
     needed : ndarray of int
         Groups whose correlations are exact; all others are proven to be optimal at zero.
+    rows : ndarray of int
+        Their coordinates, one group after the other.
     full : bool
         Whether all correlations are still to be computed.
     dual : ndarray of shape (n, K)
@@ -54,6 +56,7 @@ class Look:
     state: State
     lambda_: float
     needed: IntArray
+    rows: IntArray
     full: bool
     dual: FloatArray
     passes: float = 0.0
@@ -103,8 +106,9 @@ class Screen:
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
         start = problem.start
-        self._duals: FloatArray = np.empty((0, *start.dual.shape))
-        self._known: FloatArray = np.empty((0, *start.correlation.shape))
+        # a dual point and its correlations a row each, class after class
+        self._duals: FloatArray = np.empty((0, start.dual.size))
+        self._known: FloatArray = np.empty((0, start.correlation.size))
         self._moments = self._lifted = np.empty((0, 0))
         self._reach = Reach(problem)
         self.correlation = problem.start.correlation
@@ -116,63 +120,93 @@ class Screen:
         theta = working.own(start.theta[working.coordinates])
         return State(theta, start.intercept, start.eta, start.loss)
 
-    def look(self, state: State, lambda_: float, swept: BoolArray) -> Look:
+    def look(self, state: State, lambda_: float, swept: BoolArray, working: WorkingSet) -> Look:
         """Estimate all correlations, clear the groups that are bounded, evaluate the others."""
         problem = self._problem
         dual = dual_point(problem, state, lambda_)
         share, left = self._project(dual)
-        correlation = np.tensordot(share, self._known, axes=1)
+        n_outputs = problem.n_outputs
+        correlation = (share @ self._known).reshape(n_outputs, -1).T
         self.correlation = correlation
         excess = problem.blocks.excess(problem.penalty, correlation, lambda_)
-        worst = excess.max(axis=1) + SLACK * lambda_ * problem.blocks.weight
+        worst = excess[:, 0] if excess.shape[1] == 1 else excess.max(axis=1)
+        worst += SLACK * lambda_ * problem.blocks.weight
         doubtful = worst + self._reach.values * left > 0
         self._reach.tighten(np.flatnonzero(doubtful & ~swept))
         needed = np.flatnonzero(swept | (worst + self._reach.values * left > 0))
-        sizes = problem.blocks.sizes
-        columns, own = sizes[needed].sum(), sizes[swept].sum()
-        if columns > FULL_ABOVE * correlation.shape[0] + own:
-            return Look(state, lambda_, needed, full=True, dual=dual)
-        weighted = problem.data.weights[:, None] * dual
         rows = problem.blocks.rows(needed)
-        correlation[rows] = problem.coordinates.correlate(weighted, needed)
+        own = problem.blocks.sizes[swept].sum()
+        if rows.size > FULL_ABOVE * correlation.shape[0] + own:
+            return Look(state, lambda_, needed, rows, full=True, dual=dual)
+        weighted = problem.data.weights[:, None] * dual
+        if working.rounded:
+            correlation[rows] = self._rounded(weighted, dual, needed, working)
+        else:
+            correlation[rows] = problem.coordinates.correlate_some(weighted, rows)
         passes = rows.size / max(1, correlation.shape[0])
-        return Look(state, lambda_, needed, full=False, dual=dual, passes=passes)
+        return Look(state, lambda_, needed, rows, full=False, dual=dual, passes=passes)
+
+    def _rounded(
+        self, weighted: FloatArray, dual: FloatArray, needed: IntArray, working: WorkingSet
+    ) -> FloatArray:
+        """Return correlations of groups, those held from rounded columns and made larger by it."""
+        blocks = self._problem.blocks
+        held = working.held[needed]
+        mine = np.repeat(held, blocks.sizes[needed])
+        out = np.empty((mine.size, weighted.shape[1]))
+        if mine.any():
+            groups = needed[held]
+            found = working.correlate(weighted, groups)
+            size = np.sqrt(self._problem.data.mean(np.square(dual).sum(axis=1)))
+            margin = np.repeat(size * working.lost[groups], blocks.sizes[groups])
+            out[mine] = found + np.copysign(margin[:, None], found)
+        if not mine.all():
+            rows = blocks.rows(needed[~held])
+            out[~mine] = self._problem.coordinates.correlate_some(weighted, rows)
+        return out
 
     def receive(self, look: Look, correlation: FloatArray) -> Look:
         """Take in all correlations (q, K) of a look that asked for them."""
         self.correlation = correlation
         self._remember(look.dual, correlation)
-        every = np.arange(self._problem.blocks.weight.size)
-        return replace(look, needed=every, full=False, passes=1.0)
+        every, rows = np.arange(self._problem.blocks.weight.size), np.arange(correlation.shape[0])
+        return replace(look, needed=every, rows=rows, full=False, passes=1.0)
 
     def certify(self, look: Look, working: WorkingSet, penalty: float) -> float:
         """Return the certificate of the point looked at."""
-        problem, needed = self._problem, look.needed
-        rows = problem.blocks.rows(needed)
+        problem, needed, rows = self._problem, look.needed, look.rows
         theta = np.empty((0, problem.n_outputs))
         if not problem.penalty.convex:
             whole = np.zeros((problem.coordinates.size, problem.n_outputs))
             whole[working.coordinates] = working.standard(working.grown(look.state.theta))
             theta = whole[rows]
         checked = Checked(problem.blocks.part(needed), self.correlation[rows], theta)
-        return certify(problem, look.state, look.lambda_, look.dual, checked, penalty=penalty)
+        value = certify(problem, look.state, look.lambda_, look.dual, checked, penalty=penalty)
+        if not working.rounded:
+            return value
+        # the loss is that of rounded columns: it is off by the dual times what rounding moves
+        norms = working.blocks.norms(working.grown(look.state.theta)).sum(axis=1)
+        moved = float(norms @ working.lost[working.groups])
+        size = float(np.sqrt(problem.data.mean(np.square(look.dual).sum(axis=1))))
+        return value + size * moved / problem.scale
 
     def ahead(
         self,
         before: State,
         last: State,
+        share: float,
         theta: FloatArray,
         left_out: FloatArray,
         working: WorkingSet,
     ) -> State:
         """Return the last step taken once more, but for what `left_out` (m, K) holds of it."""
         problem = self._problem
-        eta = 2.0 * last.eta
-        eta -= before.eta
+        eta = (1.0 + share) * last.eta
+        eta -= share * before.eta
         if left_out.any():
-            missed = working.standard(left_out)
-            eta -= problem.coordinates.linear_predictor(missed, working.coordinates)
-        intercept = 2.0 * last.intercept - before.intercept
+            none = np.zeros((working.top, left_out.shape[1]))
+            eta -= working.predictor(np.concatenate([none, left_out]))
+        intercept = (1.0 + share) * last.intercept - share * before.intercept
         return State(theta, intercept, eta, problem.data.loss(eta))
 
     def gradient(self, state: State, working: WorkingSet) -> FloatArray:
@@ -190,20 +224,25 @@ class Screen:
 
     def _project(self, dual: FloatArray) -> tuple[FloatArray, float]:
         """Return the coefficients on the bank, and the W-norm of what is left."""
-        data = self._problem.data
-        weighted = data.weights[:, None] * dual
-        products = np.tensordot(self._duals, weighted, axes=2)
+        data, flat = self._problem.data, dual.T.ravel()
+        products = self._duals @ self._weighted(flat)
         # any coefficients give a true bound
         share = np.asarray(np.linalg.solve(self._lifted, products), dtype=np.float64)
-        left = dual - np.tensordot(share, self._duals, axes=1)
-        return share, float(np.sqrt(data.mean(np.square(left).sum(axis=1))))
+        left = np.square(flat - share @ self._duals).reshape(dual.shape[1], -1)
+        return share, float(np.sqrt(data.mean(left[0] if len(left) == 1 else left.sum(axis=0))))
+
+    def _weighted(self, flat: FloatArray) -> FloatArray:
+        """Return the weights times values (K n,), class after class."""
+        weights = self._problem.data.weights
+        weighted: FloatArray = (flat.reshape(-1, weights.size) * weights).ravel()
+        return weighted
 
     def _remember(self, dual: FloatArray, correlation: FloatArray) -> None:
         """Put a dual point in the bank, in place of the oldest where it is full."""
-        self._duals = np.concatenate([self._duals, dual[None]])[-BANK:]
-        self._known = np.concatenate([self._known, correlation[None]])[-BANK:]
-        weights = self._problem.data.weights[:, None]
-        newest = np.tensordot(self._duals, weights * dual, axes=2)
+        flat = dual.T.ravel()
+        self._duals = np.concatenate([self._duals, flat[None]])[-BANK:]
+        self._known = np.concatenate([self._known, correlation.T.reshape(1, -1)])[-BANK:]
+        newest = self._duals @ self._weighted(flat)
         size = newest.size
         moments = np.empty((size, size))
         moments[:-1, :-1] = self._moments[1 - size :, 1 - size :] if size > 1 else 0.0
@@ -223,6 +262,7 @@ class MomentScreen:
     def __init__(self, moments: Moments) -> None:
         self._moments = moments
         self._every = np.arange(moments.problem.blocks.weight.size)
+        self._rows = np.arange(moments.problem.coordinates.size)
         self.correlation = moments.problem.start.correlation
 
     def start(self, working: WorkingSet) -> State:  # noqa: ARG002
@@ -232,10 +272,16 @@ class MomentScreen:
             start.theta, start.intercept, start.eta, start.loss, correlation=start.correlation
         )
 
-    def look(self, state: State, lambda_: float, swept: BoolArray) -> Look:  # noqa: ARG002
+    def look(
+        self,
+        state: State,
+        lambda_: float,
+        swept: BoolArray,  # noqa: ARG002
+        working: WorkingSet,  # noqa: ARG002
+    ) -> Look:
         """Take the correlations of the point."""
         self.correlation = state.correlation
-        return Look(state, lambda_, self._every, full=False, dual=np.empty((0, 1)))
+        return Look(state, lambda_, self._every, self._rows, full=False, dual=np.empty((0, 1)))
 
     def receive(self, look: Look, correlation: FloatArray) -> Look:  # noqa: ARG002
         """Return the look: nothing is ever asked for."""
@@ -250,12 +296,13 @@ class MomentScreen:
         self,
         before: State,
         last: State,
+        share: float,
         theta: FloatArray,
         left_out: FloatArray,
         working: WorkingSet,  # noqa: ARG002
     ) -> State:
         """Return the last step taken once more, but for what `left_out` (q, K) holds of it."""
-        correlation = 2.0 * last.correlation - before.correlation
+        correlation = (1.0 + share) * last.correlation - share * before.correlation
         rows = np.flatnonzero(left_out)
         if rows.size:
             correlation += self._moments.gram[rows].T @ left_out[rows]

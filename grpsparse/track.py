@@ -12,7 +12,7 @@ from time import perf_counter
 
 import numpy as np
 
-from grpsparse.groups import BoolArray, FloatArray
+from grpsparse.groups import BoolArray, FloatArray, IntArray
 from grpsparse.problem import Moments, Problem, State
 from grpsparse.record import Point, Work
 from grpsparse.screening import Look, MomentScreen, Screen
@@ -27,6 +27,7 @@ TIGHTER = 0.1  # factor by which it is tightened while the certificate is above 
 ROUNDS = 40
 PATIENCE = 4  # rounds without progress at the finest accuracy before giving up
 AHEAD = 0.9  # of lambda: groups kept by the strong rule there are gathered with those needed
+COARSE = 1e-4  # tolerance from which columns in single precision are good enough
 SMALLEST_LEFT = 1e-3  # share of the objective that accuracy is measured by
 LONGEST_STEP = 0.9  # of a group's norm, to which the last step may be taken once more
 
@@ -63,7 +64,10 @@ class Track:
 
     def __init__(self, problem: Problem, solver: Solver, tol: float, how: How) -> None:
         self.problem, self.solver, self.tol = problem, solver, tol
-        self.working = WorkingSet(problem, gathered=not how.gram, moments=how.moments)
+        rounded = tol >= COARSE and problem.penalty.convex
+        self.working = WorkingSet(
+            problem, gathered=not how.gram, moments=how.moments, rounded=rounded
+        )
         self.screen = Screen(problem) if how.moments is None else MomentScreen(how.moments)
         self.points: list[Point] = []
         self.done = True
@@ -72,6 +76,7 @@ class Track:
         self._lambda = how.first
         self._work = Work()
         self._kept: BoolArray = ~problem.blocks.penalised
+        self._active = self._active_groups()
         self._accuracy = LOOSEST
         self._gradient: FloatArray | None = None
         self._look: Look  # from the first `improve` on
@@ -89,8 +94,10 @@ class Track:
         problem = self.problem
         self._lambda, self._work, self.done = lambda_, Work(), False
         self._kept = ~problem.blocks.penalised | self.screen.kept(lambda_, self._previous)
-        self._kept[self.working.groups[self._active(self.state.theta)]] = True
-        self._accuracy = max(FINEST, min(LOOSEST * self.tol * self._left(), FIRST_SHARE * self.tol**2))
+        self._kept[self._active] = True
+        self._accuracy = max(
+            FINEST, min(LOOSEST * self.tol * self._left(), FIRST_SHARE * self.tol**2)
+        )
         self._gradient = None
         self._best, self._stalled, self._round = np.inf, 0, 0
         if problem.penalty.convex and len(self.points) > 1 and lambda_ > 0:
@@ -112,7 +119,7 @@ class Track:
         work.newton_steps += solution.newton_steps
         work.seconds_solve += perf_counter() - clock
         clock = perf_counter()
-        self._look = self.screen.look(self.state, self._lambda, self._kept)
+        self._look = self.screen.look(self.state, self._lambda, self._kept, self.working)
         work.seconds_screen += perf_counter() - clock
 
     def weighted_dual(self) -> FloatArray:
@@ -130,16 +137,14 @@ class Track:
         problem, look, work = self.problem, self._look, self._work
         work.passes += look.passes
         work.groups += look.needed.size
-        paid = self.working.blocks.value(
-            problem.penalty, self.working.grown(self.state.theta), self._lambda
-        )
+        paid = self._solution.penalty
         value = self.screen.certify(look, self.working, paid)
         self._round += 1
         self._work.seconds_certify += perf_counter() - clock
         if value > self.tol and self._again(value, look):
             return
         self._work.working_set = int(self._kept.sum())
-        active = self._active(self.state.theta)
+        self._active = self._active_groups()
         self.points.append(
             Point(
                 self._lambda,
@@ -147,7 +152,7 @@ class Track:
                 paid,
                 value,
                 bool(value <= self.tol),
-                int(active.sum()),
+                self._active.size,
                 self._work,
             )
         )
@@ -161,7 +166,7 @@ class Track:
         problem, solution = self.problem, self._solution
         self._gradient = self.screen.gradient(self.state, self.working)
         blocks = problem.blocks.part(look.needed)
-        known = self.screen.correlation[problem.blocks.rows(look.needed)]
+        known = self.screen.correlation[look.rows]
         joining = (blocks.excess(problem.penalty, known, self._lambda) > 0).any(axis=1)
         new = look.needed[joining & ~self._kept[look.needed]]
         if new.size:
@@ -184,10 +189,15 @@ class Track:
         gained = problem.null_loss - last.state.loss - last.penalty
         return max(SMALLEST_LEFT, 1.0 - gained / problem.scale)
 
-    def _active(self, theta: FloatArray) -> BoolArray:
-        """Return which groups of the working set have a nonzero coefficient."""
-        norms = self.working.blocks.norms(self.working.grown(theta))
-        return np.asarray((norms > 0).any(axis=1))
+    def _active_groups(self) -> IntArray:
+        """Return the groups with a nonzero coefficient."""
+        norms = self.working.blocks.norms(self.working.grown(self.state.theta))
+        return self.working.groups[(norms > 0).any(axis=1)]
+
+    def _stride(self) -> float:
+        """Return the length of the step to the next lambda over that of the last one."""
+        before, last = self.points[-2].lambda_, self.points[-1].lambda_
+        return (last - self._lambda) / (before - last) if before > last else 1.0
 
     def _ahead(self) -> State:
         """Go the last step of the path once more, if that lowers the objective at the new lambda.
@@ -198,13 +208,14 @@ class Track:
         working, problem = self.working, self.problem
         before, last = self.points[-2].state, self.points[-1].state
         old, theta = working.grown(before.theta), working.grown(last.theta)
-        step = theta - old
+        share = self._stride()
+        step = share * (theta - old)
         norms = [working.blocks.norms(each) for each in (old, theta, step)]
         going = (norms[0] > 0) & (norms[1] > 0) & (norms[2] <= LONGEST_STEP * norms[1])
         going |= (working.blocks.weight == 0)[:, None]
         left_out = np.repeat(~going, working.blocks.sizes, axis=0) * step
         theta = theta + step - left_out
-        state = self.screen.ahead(before, last, theta, left_out, working)
+        state = self.screen.ahead(before, last, share, theta, left_out, working)
         paid = working.blocks.value(problem.penalty, theta, self._lambda)
         known = self.points[-1].penalty * self._lambda / self.points[-1].lambda_
         return state if state.loss + paid < last.loss + known else last

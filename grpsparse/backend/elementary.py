@@ -15,7 +15,16 @@ from numba import njit
 
 from grpsparse.backend.compiling import INNER, KERNEL
 
-__all__ = ["CHUNK", "CONTRACT", "exp_of", "fill_exp", "fill_log", "fill_log1p", "log1p_of", "log_of"]
+__all__ = [
+    "CHUNK",
+    "CONTRACT",
+    "exp_of",
+    "fill_exp",
+    "fill_log",
+    "fill_log1p",
+    "log1p_of",
+    "log_of",
+]
 
 CHUNK = 512  # numbers at a time, so that the steps between loops stay in cache
 CONTRACT = {"contract"}

@@ -11,9 +11,7 @@ from grpsparse.groups import IntArray
 __all__ = ["scratch"]
 
 
-def scratch(
-    spans: IntArray, shape: tuple[int, int], *, constant: bool = False
-) -> tuple[Any, ...]:
+def scratch(spans: IntArray, shape: tuple[int, int], *, constant: bool = False) -> tuple[Any, ...]:
     """Return the work arrays of :func:`grpsparse.backend.kernels.descend`.
 
     Parameters

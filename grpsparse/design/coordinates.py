@@ -191,13 +191,15 @@ class Standardised:
         groups : ndarray of int, optional
             Groups whose coordinates are wanted, each at most once; None takes all, (q, K).
         """
-        total = residual.sum(axis=0)
-        if groups is None:
-            return self.finish(self.design.correlate(residual), total)
-        wanted = self.coordinates_of(groups)
+        if groups is not None:
+            return self.correlate_some(residual, self.coordinates_of(groups))
+        return self.finish(self.design.correlate(residual), residual.sum(axis=0))
+
+    def correlate_some(self, residual: FloatArray, wanted: IntArray) -> FloatArray:
+        """Return Z[:, wanted]'R for coordinates each named at most once."""
         columns, small = self.whole.part(wanted)
         out = small.back(self.design.correlate(residual, columns))
-        out -= self.centre[wanted][:, None] * total
+        out -= self.centre[wanted][:, None] * residual.sum(axis=0)
         return out
 
     def finish(self, product: FloatArray, residual_sum: FloatArray) -> FloatArray:

@@ -37,8 +37,8 @@ class Blocks:
         Groups that carry a penalty.
     sizes : ndarray of int, shape (G,)
         Rows of the groups.
-    filled : bool
-        Whether every group has rows.
+    filled, single : bool
+        Whether every group has rows, and whether it has one row only.
     """
 
     starts: IntArray
@@ -47,11 +47,13 @@ class Blocks:
     penalised: BoolArray = field(init=False)
     sizes: IntArray = field(init=False)
     filled: bool = field(init=False)
+    single: bool = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "penalised", self.weight > 0)
         object.__setattr__(self, "sizes", np.diff(self.starts))
         object.__setattr__(self, "filled", bool(self.sizes.size and self.sizes.min() > 0))
+        object.__setattr__(self, "single", self.filled and bool(self.sizes.max() == 1))
 
     def part(self, groups: IntArray) -> Blocks:
         """Return the blocks of some groups, whose rows follow one another."""
@@ -71,6 +73,8 @@ class Blocks:
 
     def norms(self, values: FloatArray) -> FloatArray:
         """Return the Frobenius norms of the blocks, (G, 1) or (G, K)."""
+        if self.single and (values.shape[1] == 1 or not self.shared):
+            return np.abs(values)
         squares = np.square(values)
         if self.shared or values.shape[1] == 1:
             total = squares[:, 0] if values.shape[1] == 1 else squares.sum(axis=1)

@@ -121,6 +121,28 @@ class Sources:
             own = np.repeat(largest, sizes)
         scale[inside] = np.maximum(own, 1e-300)[inside]
 
+    @property
+    def dense(self) -> bool:
+        """Whether all columns are rows of the store, in the working set's order."""
+        return self._kinds <= {DENSE}
+
+    def predictor(self, theta: FloatArray) -> FloatArray:
+        """Return the stored columns times theta, (n, K), where all are dense."""
+        from grpsparse.backend.products import add_columns
+
+        used = np.flatnonzero(theta.any(axis=1))
+        out = np.zeros((theta.shape[1], self._store.shape[1]))
+        add_columns(self._store, used, np.ascontiguousarray(theta[used]), out)
+        return out.T
+
+    def correlate(self, weighted: FloatArray, rows: IntArray) -> FloatArray:
+        """Return products (len(rows), K) of stored columns with W R (n, K), where all are dense."""
+        from grpsparse.backend.products import column_products
+
+        out = np.zeros((rows.size, weighted.shape[1]))
+        column_products(self._store, rows, np.ascontiguousarray(weighted.T), out)
+        return out
+
     def arrays(self) -> tuple[Any, Any, Any]:
         """Return sources, factors and sparse columns as the kernels take them."""
         design = self._problem.coordinates.design

@@ -253,12 +253,8 @@ class Sweeps:
 
     def refresh(self) -> None:
         """Recompute the linear predictor in double precision, so that no rounding stays."""
-        working = self.working
-        standard = working.standard(self.theta[working.top :])
-        eta = self.problem.coordinates.linear_predictor(standard, working.coordinates)
-        eta += self.theta[: working.top].sum(axis=0)
-        eta += self.problem.data.offset
-        self.eta = eta
+        self.eta = self.working.predictor(self.theta)
+        self.eta += self.problem.data.offset
         self.loss, self.exact = self.problem.data.loss(self.eta), True
 
     def _shift(self) -> None:

@@ -20,6 +20,7 @@ from grpsparse.solvers.sources import Sources, in_place
 __all__ = ["WorkingSet"]
 
 INTERCEPT = -1  # group of the intercept's blocks
+SINGLE = 2.0**-24  # relative rounding of single precision
 KEPT_ENTRIES = 4_000_000  # of the rows in double precision, below which they are kept
 
 
@@ -33,6 +34,8 @@ class WorkingSet:
         Whether the sweeps need the columns; on a Gram matrix they do not.
     moments : Moments, optional
         Of a problem to be solved without rows: then all groups belong to the set.
+    rounded : bool
+        Whether products may be taken with the columns in single precision, where all are dense.
 
     Attributes
     ----------
@@ -46,12 +49,20 @@ class WorkingSet:
         Segments of these rows, and weights.
     scale : ndarray of shape (top + m,)
         Curvatures D of the rows.
+    lost : ndarray of shape (G,)
+        Bounds on what rounding changed in the columns of each group, as Frobenius W-norms.
     """
 
     def __init__(
-        self, problem: Problem, *, gathered: bool = True, moments: Moments | None = None
+        self,
+        problem: Problem,
+        *,
+        gathered: bool = True,
+        moments: Moments | None = None,
+        rounded: bool = False,
     ) -> None:
         self._problem = problem
+        self._rounded = rounded
         self.moments = moments
         # the columns are centred: without rows the intercept is that of the null fit
         self.top = 1 if problem.intercept and moments is None else 0
@@ -59,6 +70,8 @@ class WorkingSet:
         self.held: BoolArray = np.zeros(problem.blocks.weight.size, dtype=bool)
         self.groups: IntArray = np.empty(0, dtype=np.int64)
         self.coordinates: IntArray = np.empty(0, dtype=np.int64)
+        self._first = np.full(self.held.size, -1)  # row of each group after the intercept's
+        self.lost: FloatArray = np.zeros(self.held.size)
         self.blocks = Blocks(np.zeros(1, np.int64), problem.blocks.shared, np.empty(0))
         self.scale: FloatArray = np.ones(self.top)
         self.sources = Sources(problem, self.top) if gathered and moments is None else None
@@ -95,10 +108,13 @@ class WorkingSet:
             gathered = self.sources.add(new, starts, turned=self.turned)
         self._append_blocks(new, self.top + self.size + starts, gathered.places)
         self._append_turn(starts, gathered.turns)
+        self.coordinates = np.concatenate([self.coordinates, self._problem.blocks.rows(new)])
         held = self.blocks
+        self._first[new] = held.starts[-1] + starts[:-1]
+        if self._rounded:
+            self.lost[new] = self._lost(self.coordinates[held.starts[-1] :], starts)
         self.scale = np.concatenate([self.scale, gathered.scale])
         self.groups = np.concatenate([self.groups, new])
-        self.coordinates = np.concatenate([self.coordinates, self._problem.blocks.rows(new)])
         self.blocks = Blocks(
             np.concatenate([held.starts, held.starts[-1] + starts[1:]]),
             held.shared,
@@ -148,6 +164,46 @@ class WorkingSet:
         out = np.zeros((self.size, theta.shape[1]))
         out[: theta.shape[0]] = theta
         return out
+
+    @property
+    def rounded(self) -> bool:
+        """Whether products with its columns are of what is stored in single precision."""
+        return self._rounded and self.sources is not None and self.sources.dense
+
+    def predictor(self, theta: FloatArray) -> FloatArray:
+        """Return what coefficients (top + m, K) add to the linear predictor, (n, K)."""
+        if self.rounded and self.sources is not None:
+            return self.sources.predictor(theta)
+        standard = self.standard(theta[self.top :])
+        eta = self._problem.coordinates.linear_predictor(standard, self.coordinates)
+        eta += theta[: self.top].sum(axis=0)
+        return eta
+
+    def correlate(self, weighted: FloatArray, groups: IntArray) -> FloatArray:
+        """Return Z'W R of groups that are held from stored columns, as coordinates follow."""
+        assert self.sources is not None
+        sizes = self._problem.blocks.sizes[groups]
+        ends = np.cumsum(sizes)
+        rows = np.repeat(self._first[groups] - ends + sizes, sizes) + np.arange(ends[-1])
+        found = self.sources.correlate(weighted, self.top + rows)
+        if self._turn is None:
+            return found
+        whole = np.zeros((self.size, weighted.shape[1]))
+        whole[rows] = found
+        return self.standard(whole)[rows]
+
+    def _lost(self, coordinates: IntArray, starts: IntArray) -> FloatArray:
+        """Return bounds on the Frobenius W-norms of what rounding changes in groups, (g,).
+
+        A stored entry is the sum of a few terms, each rounded, none larger than the uncentred
+        column in its root mean square.
+        """
+        problem = self._problem
+        squares = segment_sums(problem.squares.value[coordinates], starts)
+        centre = segment_sums(problem.coordinates.centre[coordinates] ** 2, starts)
+        steps = 2.0 + np.diff(starts) / 4.0
+        bound: FloatArray = SINGLE * steps * (np.sqrt(squares) + np.sqrt(centre))
+        return bound
 
     def exact_rows(self, rows: IntArray) -> FloatArray:
         """Return some rows, the intercept's included, in double precision and their basis."""

@@ -73,7 +73,7 @@ def test_spans_bound_any_dual(wide, family, mode, shared):
         dual = mix + 10.0 ** rng.uniform(-8, 1) * rng.normal(size=shape)
         exact = problem.correlate(dual)
         share, left = screen._project(dual)
-        estimate = sum(a * known for a, known in zip(share, screen._known, strict=True))
+        estimate = (share @ screen._known).reshape(shape[1], -1).T
         off = problem.blocks.norms(exact - estimate).max(axis=1)
         size = np.abs(exact).max() * ROUNDING
         assert (off <= screen._reach.values * left + size).all()
@@ -107,7 +107,7 @@ def test_looks_miss_no_group(wide, family, penalty, mode):
         eta = problem.start.eta + problem.coordinates.linear_predictor(whole)
         state = State(theta, start.intercept, eta, problem.data.loss(eta))
         lambda_ = rng.uniform(0.5, 1.1) * problem.lambda_max
-        look = screen.look(state, lambda_, np.zeros(n_groups, dtype=bool))
+        look = screen.look(state, lambda_, np.zeros(n_groups, dtype=bool), working)
         exact = problem.correlate(dual_point(problem, state, lambda_))
         if look.full:
             look = screen.receive(look, exact)
@@ -125,10 +125,10 @@ class Watched(Screen):
 
     log: ClassVar[list] = []
 
-    def look(self, state, lambda_, swept):
+    def look(self, state, lambda_, swept, working):
         """Remember what was swept."""
         self.swept = swept.copy()
-        return super().look(state, lambda_, swept)
+        return super().look(state, lambda_, swept, working)
 
     def certify(self, look, working, penalty):
         """Compute everything again, with all groups."""
@@ -189,3 +189,45 @@ def test_a_resting_member_comes_back(wide, family, monkeypatch):
     assert (path.certificate <= 1e-10).all()
     np.testing.assert_allclose(path.loss, known.loss, rtol=1e-8)
     assert set(path.active) == set(known.active)
+
+
+class Rounded(Screen):
+    """A screen whose products with rounded columns are held to exact ones."""
+
+    log: ClassVar[list] = []
+
+    def certify(self, look, working, penalty):
+        """Correlations are no smaller than exact ones, and the loss no further off than stated."""
+        problem, state = self._problem, look.state
+        value = super().certify(look, working, penalty)
+        assert working.rounded
+        mine = np.repeat(working.held[look.needed], problem.blocks.sizes[look.needed])
+        exact = problem.correlate(look.dual)[look.rows][mine]
+        found = self.correlation[look.rows][mine]
+        assert (np.abs(found) >= np.abs(exact)).all()
+        np.testing.assert_allclose(found, exact, atol=1e-4 * problem.lambda_max)
+        whole = np.zeros((problem.coordinates.size, problem.n_outputs))
+        whole[working.coordinates] = working.standard(working.grown(state.theta))
+        eta = problem.data.offset + problem.coordinates.linear_predictor(whole) + state.intercept
+        checked = Checked(problem.blocks.part(look.needed), self.correlation[look.rows], whole)
+        plain = certify(problem, state, look.lambda_, look.dual, checked, penalty=penalty)
+        off = abs(problem.data.loss(eta) - state.loss) / problem.scale
+        assert off <= value - plain <= 1e-4
+        self.log.append((look.full, mine.sum(), off))
+        return value
+
+
+@pytest.mark.parametrize("penalty", ["group_lasso", "sparse_group_lasso", "lasso"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_rounded_columns_stay_on_the_safe_side(wide, family, penalty, monkeypatch):
+    """Products with single precision columns bound the exact ones, with means far from zero."""
+    monkeypatch.setattr("grpsparse.track.Screen", Rounded)
+    monkeypatch.setattr(Rounded, "log", [])
+    problem = wide.problem(family, penalty, mode="none")
+    values = problem.lambda_max * np.geomspace(1, 0.1, 12)
+    solver = BlockDescent(arithmetic="residual")
+    path = fit_path(problem, Grid(values, automatic=False), solver=solver, tol=1e-3)
+    assert path.converged.all()
+    partly = [count for full, count, _ in Rounded.log if not full]
+    assert sum(partly) > 0
+    assert max(off for *_, off in Rounded.log) > 0  # there is rounding to account for
