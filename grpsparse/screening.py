@@ -19,7 +19,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from grpsparse.design import Standardised
 from grpsparse.groups import BoolArray, FloatArray, IntArray
 from grpsparse.problem import Checked, Moments, Problem, State, certify, dual_point
 from grpsparse.solvers import WorkingSet
@@ -138,32 +137,31 @@ class Screen:
         own = problem.blocks.sizes[swept].sum()
         if rows.size > FULL_ABOVE * correlation.shape[0] + own:
             return Look(state, lambda_, needed, rows, full=True, dual=dual)
-        weighted = problem.data.weights[:, None] * dual
-        if working.rounded:
-            correlation[rows] = self._rounded(weighted, dual, needed, working)
-        else:
-            correlation[rows] = problem.coordinates.correlate_some(weighted, rows)
+        correlation[rows] = self._evaluate(dual, needed, working)
         passes = rows.size / max(1, correlation.shape[0])
         return Look(state, lambda_, needed, rows, full=False, dual=dual, passes=passes)
 
-    def _rounded(
-        self, weighted: FloatArray, dual: FloatArray, needed: IntArray, working: WorkingSet
-    ) -> FloatArray:
-        """Return correlations of groups, those held from rounded columns and made larger by it."""
-        blocks = self._problem.blocks
+    def _evaluate(self, dual: FloatArray, needed: IntArray, working: WorkingSet) -> FloatArray:
+        """Return the correlations of some groups, made larger by what rounding may have taken."""
+        blocks, coordinates = self._problem.blocks, self._problem.coordinates
+        weighted = self._problem.data.weights[:, None] * dual
+        stored = working.rounded
+        if stored is None:
+            return coordinates.correlate(weighted, needed)
         held = working.held[needed]
-        mine = np.repeat(held, blocks.sizes[needed])
-        out = np.empty((mine.size, weighted.shape[1]))
-        if mine.any():
-            groups = needed[held]
-            found = working.correlate(weighted, groups)
-            size = np.sqrt(self._problem.data.mean(np.square(dual).sum(axis=1)))
-            margin = np.repeat(size * working.lost[groups], blocks.sizes[groups])
+        mine, groups = np.repeat(held, blocks.sizes[needed]), needed[held]
+        out = np.empty((mine.size, dual.shape[1]))
+        if groups.size:
+            found = working.correlate(stored, weighted, groups)
+            margin = np.repeat(self._norm(dual) * working.lost[groups], blocks.sizes[groups])
             out[mine] = found + np.copysign(margin[:, None], found)
-        if not mine.all():
-            rows = blocks.rows(needed[~held])
-            out[~mine] = self._problem.coordinates.correlate_some(weighted, rows)
+        if groups.size < needed.size:
+            out[~mine] = coordinates.correlate(weighted, needed[~held])
         return out
+
+    def _norm(self, dual: FloatArray) -> float:
+        """Return the W-norm of a dual point."""
+        return float(np.sqrt(self._problem.data.mean(np.square(dual).sum(axis=1))))
 
     def receive(self, look: Look, correlation: FloatArray) -> Look:
         """Take in all correlations (q, K) of a look that asked for them."""
@@ -182,13 +180,12 @@ class Screen:
             theta = whole[rows]
         checked = Checked(problem.blocks.part(needed), self.correlation[rows], theta)
         value = certify(problem, look.state, look.lambda_, look.dual, checked, penalty=penalty)
-        if not working.rounded:
+        if working.rounded is None:
             return value
         # the loss is that of rounded columns: it is off by the dual times what rounding moves
         norms = working.blocks.norms(working.grown(look.state.theta)).sum(axis=1)
         moved = float(norms @ working.lost[working.groups])
-        size = float(np.sqrt(problem.data.mean(np.square(look.dual).sum(axis=1))))
-        return value + size * moved / problem.scale
+        return value + self._norm(look.dual) * moved / problem.scale
 
     def ahead(
         self,

@@ -134,7 +134,7 @@ class Track:
     def check(self) -> None:
         """Certify the point, or prepare another round."""
         clock = perf_counter()
-        problem, look, work = self.problem, self._look, self._work
+        look, work = self._look, self._work
         work.passes += look.passes
         work.groups += look.needed.size
         paid = self._solution.penalty

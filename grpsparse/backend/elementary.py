@@ -51,8 +51,8 @@ def exp_of(x: Any, out: Any, spare: Any) -> None:
     shifted = spare[:size]
     bits = shifted.view(np.int64)
     for i in range(size):
-        value = LOWEST if x[i] < LOWEST else x[i]
-        out[i] = HIGHEST if value > HIGHEST else value
+        value = max(x[i], LOWEST)
+        out[i] = min(value, HIGHEST)
         shifted[i] = out[i] * PER_LN2 + ROUND
     for i in range(size):
         turns = shifted[i] - ROUND

@@ -30,7 +30,7 @@ def fill_loss(y: Any, eta: Any, out: Any) -> None:
         exp_of(size[:count], odds[:count], spare)
         log1p_of(odds[:count], found)
         for i in range(count):
-            found[i] += (part[i] if part[i] > 0.0 else 0.0) - seen[i] * part[i]
+            found[i] += (max(0.0, part[i])) - seen[i] * part[i]
 
 
 @njit(cache=True, **KERNEL, fastmath=CONTRACT)
@@ -77,16 +77,16 @@ def fill_conjugate(y: Any, theta: Any, offset: Any, slack: float, out: Any) -> N
         count = part.shape[0]
         for i in range(count):
             least[i] = seen[i] - part[i]
-            mean[i] = SMALLEST if least[i] < SMALLEST else least[i]
-            rest[i] = SMALLEST if 1.0 - least[i] < SMALLEST else 1.0 - least[i]
+            mean[i] = max(least[i], SMALLEST)
+            rest[i] = max(1.0 - least[i], SMALLEST)
         log_of(mean[:count], log_mean[:count], spare)
         log_of(rest[:count], log_rest[:count], spare)
         for i in range(count):
             # within the slack around [0, 1] the entropy is that of the end
-            own = mean[i] if mean[i] < 1.0 else 1.0
-            other = rest[i] if rest[i] < 1.0 else 1.0
-            low_log = log_mean[i] if log_mean[i] < 0.0 else 0.0
-            high_log = log_rest[i] if log_rest[i] < 0.0 else 0.0
+            own = min(1.0, mean[i])
+            other = min(1.0, rest[i])
+            low_log = min(0.0, log_mean[i])
+            high_log = min(0.0, log_rest[i])
             value = own * low_log + other * high_log + part[i] * offset[low + i]
             inside = -slack <= least[i] <= 1.0 + slack
             found[i] = value if inside else np.inf

@@ -91,8 +91,9 @@ class Standardised:
     def reach(self, squares: Deferred[FloatArray]) -> tuple[FloatArray, BoolArray]:
         """Return bounds (G,) on the largest singular values of W^(1/2) Z_g, and which are sharp.
 
-        From the W-norms squared of the coordinates: one for orthonormal groups; the largest mean square for the cells of a factor, which
-        are never both present; else the root of the sum of squares.
+        From the W-norms squared of the coordinates: one for orthonormal groups; the largest
+        mean square for the cells of a factor, which are never both present; else the root of
+        the sum of squares.
         """
         if not isinstance(self.whole, ColumnScale):
             return np.ones(self.frame.size), np.ones(self.frame.size, dtype=np.bool_)
@@ -191,15 +192,13 @@ class Standardised:
         groups : ndarray of int, optional
             Groups whose coordinates are wanted, each at most once; None takes all, (q, K).
         """
-        if groups is not None:
-            return self.correlate_some(residual, self.coordinates_of(groups))
-        return self.finish(self.design.correlate(residual), residual.sum(axis=0))
-
-    def correlate_some(self, residual: FloatArray, wanted: IntArray) -> FloatArray:
-        """Return Z[:, wanted]'R for coordinates each named at most once."""
+        total = residual.sum(axis=0)
+        if groups is None:
+            return self.finish(self.design.correlate(residual), total)
+        wanted = self.coordinates_of(groups)
         columns, small = self.whole.part(wanted)
         out = small.back(self.design.correlate(residual, columns))
-        out -= self.centre[wanted][:, None] * residual.sum(axis=0)
+        out -= self.centre[wanted][:, None] * total
         return out
 
     def finish(self, product: FloatArray, residual_sum: FloatArray) -> FloatArray:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from grpsparse.backend import Array, exp, log1p, namespace
+from grpsparse.backend import Array, exp, namespace
 from grpsparse.errors import ResponseError
 from grpsparse.families.entropy import cross_log, dual_slack, safe_log, x_log_x
 

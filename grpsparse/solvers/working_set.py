@@ -166,31 +166,32 @@ class WorkingSet:
         return out
 
     @property
-    def rounded(self) -> bool:
-        """Whether products with its columns are of what is stored in single precision."""
-        return self._rounded and self.sources is not None and self.sources.dense
+    def rounded(self) -> Sources | None:
+        """The stored columns, where products may be taken with them although they are rounded."""
+        stored = self.sources
+        return stored if self._rounded and stored is not None and stored.dense else None
 
     def predictor(self, theta: FloatArray) -> FloatArray:
         """Return what coefficients (top + m, K) add to the linear predictor, (n, K)."""
-        if self.rounded and self.sources is not None:
-            return self.sources.predictor(theta)
+        if self.rounded is not None:
+            return self.rounded.predictor(theta)
         standard = self.standard(theta[self.top :])
         eta = self._problem.coordinates.linear_predictor(standard, self.coordinates)
         eta += theta[: self.top].sum(axis=0)
         return eta
 
-    def correlate(self, weighted: FloatArray, groups: IntArray) -> FloatArray:
-        """Return Z'W R of groups that are held from stored columns, as coordinates follow."""
-        assert self.sources is not None
+    def correlate(self, stored: Sources, weighted: FloatArray, groups: IntArray) -> FloatArray:
+        """Return Z'W R of groups that are held, from stored columns, one group after another."""
         sizes = self._problem.blocks.sizes[groups]
         ends = np.cumsum(sizes)
         rows = np.repeat(self._first[groups] - ends + sizes, sizes) + np.arange(ends[-1])
-        found = self.sources.correlate(weighted, self.top + rows)
+        found = stored.correlate(weighted, self.top + rows)
         if self._turn is None:
             return found
         whole = np.zeros((self.size, weighted.shape[1]))
         whole[rows] = found
-        return self.standard(whole)[rows]
+        standard: FloatArray = self.standard(whole)[rows]
+        return standard
 
     def _lost(self, coordinates: IntArray, starts: IntArray) -> FloatArray:
         """Return bounds on the Frobenius W-norms of what rounding changes in groups, (g,).
