@@ -17,6 +17,8 @@ from grpsparse.groups import BoolArray, Deferred, FloatArray, IntArray, SingleAr
 
 __all__ = ["Standardised"]
 
+BLOCK = 64  # rows of a Gram matrix that are worked on at a time
+
 
 @dataclass(frozen=True, slots=True)
 class Standardised:
@@ -249,22 +251,24 @@ class Standardised:
         out[1:, 1:] = cross - sums[:, None] * centre - centre[:, None] * out[0, 1:]
         return out
 
-    def gram_of(self, cross: FloatArray) -> FloatArray:
-        """Return Z'WZ from X'WX (p, p), under the weights of these coordinates.
+    def gram_of(self, cross: FloatArray, factor: float = 1.0) -> FloatArray:
+        """Return Z'WZ from `factor` X'WX (p, p), under the weights of these coordinates.
 
-        What was X'WX may be overwritten.
+        What was (p, p) may be overwritten.
         """
         scale = self.diagonal
-        if scale is not None:
-            if (scale != 1.0).any():
-                cross *= scale[:, None]
-                cross *= scale
-            cross -= self.centre[:, None] * self.centre
-            return cross
-        columns, small = self.whole.part(np.arange(self.size))
-        out = small.back(small.back(cross[np.ix_(columns, columns)]).T)
-        out -= self.centre[:, None] * self.centre
-        return out
+        if scale is None:
+            columns, small = self.whole.part(np.arange(self.size))
+            scale = np.ones(self.size)
+            cross = small.back(small.back(cross[np.ix_(columns, columns)]).T)
+        plain = factor == 1.0 and bool((scale == 1.0).all())
+        for low in range(0, self.size, BLOCK):  # some rows at a time stay in cache
+            own = slice(low, min(self.size, low + BLOCK))
+            if not plain:
+                cross[own] *= (factor * scale[own])[:, None]
+                cross[own] *= scale
+            cross[own] -= self.centre[own, None] * self.centre
+        return cross
 
     def coefficients(self, coordinates: IntArray, theta: FloatArray) -> tuple[IntArray, FloatArray]:
         """Bring a path from coordinates to the columns of X.

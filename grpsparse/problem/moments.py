@@ -114,17 +114,19 @@ def moments_of(problems: Sequence[Problem]) -> list[Moments]:
     every = np.arange(design.shape[1])
     tables = design.cross_by_part(every, None, base, part, inside.shape[1])
     whole = tables.sum(axis=0)
+    alone = (~inside).sum(axis=0) == 1  # parts that one set only leaves out: their table is free
     out = []
     for number, problem in enumerate(problems):
         outside = np.flatnonzero(~inside[number])
-        if 2 * outside.size <= inside.shape[1]:
+        if outside.size == 1 and alone[outside[0]]:
+            cross = np.subtract(whole, tables[outside[0]], out=tables[outside[0]])
+        elif 2 * outside.size <= inside.shape[1]:
             cross = whole.copy()
             for each in outside:
                 cross -= tables[each]
         else:
             cross = tables[inside[number]].sum(axis=0)
-        cross *= scale[number]
-        out.append(Moments(problem, problem.coordinates.gram_of(cross)))
+        out.append(Moments(problem, problem.coordinates.gram_of(cross, scale[number])))
     return out
 
 
@@ -151,8 +153,14 @@ def _parts(
     expected = np.where(inside, base, 0.0) * factor[:, None]
     if not np.allclose(weights, expected, rtol=SAME_WEIGHTS, atol=0.0):
         return None
-    kinds, part = np.unique(np.packbits(inside, axis=0), axis=1, return_inverse=True)
-    if kinds.shape[1] > MOST_PARTS * count:
-        return None
-    sets = np.unpackbits(kinds, axis=0, count=count).astype(bool)
-    return base, factor, part.ravel(), sets
+    part: IntArray = np.zeros(inside.shape[1], dtype=np.int64)
+    for row in inside:  # number the patterns of sets so far, without sorting
+        code = 2 * part + row
+        used = np.zeros(2 * (int(part.max(initial=0)) + 1), dtype=np.bool_)
+        used[code] = True
+        part = (np.cumsum(used) - 1)[code]
+        if np.count_nonzero(used) > MOST_PARTS * count:
+            return None
+    sets = np.empty((count, int(part.max(initial=0)) + 1), dtype=np.bool_)
+    sets[:, part] = inside
+    return base, factor, part, sets

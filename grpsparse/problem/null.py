@@ -59,6 +59,9 @@ def unpenalised_basis(rows: FloatArray, weights: FloatArray, *, intercept: bool)
         return Basis(np.empty((0, rows.shape[1])), np.empty((0, 0)))
     scaled = rows * np.sqrt(weights)
     sizes = np.linalg.norm(scaled, axis=1)
+    if rows.shape[0] == 1:
+        back = 1.0 / sizes[:, None]
+        return Basis(back * rows, back)
     left, values, _ = np.linalg.svd(scaled / sizes[:, None], full_matrices=False)
     kept = values > RANK_FLOOR * values[0]
     back = left[:, kept] / values[kept] / sizes[:, None]
