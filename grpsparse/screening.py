@@ -26,7 +26,7 @@ from grpsparse.solvers import WorkingSet
 __all__ = ["Look", "MomentScreen", "Reach", "Screen"]
 
 BANK = 4  # references kept
-FULL_ABOVE = 0.1  # share of the coordinates at which all are evaluated
+FULL_ABOVE = 0.15  # share of the coordinates at which all are evaluated
 ROUNDED_UP = 1.0 + 1e-9
 NEARLY = 1e-13  # of their squares, that tells references apart
 SLACK = 1e-10  # relative, for rounding in the projection

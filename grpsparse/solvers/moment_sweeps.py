@@ -40,7 +40,6 @@ class MomentSweeps:
         self.theta, self.intercept, self.eta = start.theta.copy(), start.intercept, start.eta
         self.base = start.correlation.T.copy()
         self.spans, self.levels, self.metric = working.plan(task.groups, task.lambda_)
-        self.scale = _scale(moments, working)
 
     def sweep(self, max_sweeps: int) -> tuple[int, float]:
         """Sweep until little is gained; return sweeps and first gain over the null deviance."""
@@ -58,7 +57,7 @@ class MomentSweeps:
             None,
             None,
             self.moments.gram,
-            (self.spans, self.levels, self.scale, self.metric),
+            (self.spans, self.levels, self.working.scale, self.metric),
             (
                 penalty.code,
                 float(first),
@@ -124,17 +123,3 @@ class MomentSweeps:
             scale=self.moments.problem.scale,
             enough=max((NEWTON_MARGIN * self.task.target) ** 2, ROUNDING),
         )
-
-
-def _scale(moments: Moments, working: WorkingSet) -> FloatArray:
-    """Return the metric D of every coordinate: the diagonal, or a group's mean of it.
-
-    The Gram matrix of cells is diagonal before it is centred, and that is their metric.
-    """
-    coordinates = moments.problem.coordinates
-    diagonal = np.diagonal(moments.gram) + coordinates.cells * coordinates.centre**2
-    if working.turned:
-        return np.maximum(diagonal, 1e-300)
-    starts, sizes = working.blocks.starts, working.blocks.sizes
-    means = np.add.reduceat(diagonal, starts[:-1]) / sizes if sizes.size else diagonal
-    return np.maximum(np.repeat(means, sizes), 1e-300)

@@ -83,7 +83,11 @@ class WorkingSet:
         self._weight_of_block = np.zeros(classes.size)
         self.metric: FloatArray = np.full(classes.size, problem.curvature)
         self._exact = np.empty((0, 0))
-        self.add(~problem.blocks.penalised if moments is None else np.ones_like(self.held))
+        if moments is None:
+            self.add(~problem.blocks.penalised)
+        else:
+            self.add(np.ones_like(self.held))
+            self.scale = self._scale_of(moments)
 
     @property
     def size(self) -> int:
@@ -120,6 +124,19 @@ class WorkingSet:
             held.shared,
             np.concatenate([held.weight, self._problem.blocks.weight[new]]),
         )
+
+    def _scale_of(self, moments: Moments) -> FloatArray:
+        """Return the metric D of every row: the Gram matrix's diagonal, or a group's mean of it.
+
+        The Gram matrix of cells is diagonal before it is centred, and that is their metric.
+        """
+        known = self._problem.coordinates
+        diagonal = np.diagonal(moments.gram) + known.cells * known.centre**2
+        if not self.turned:
+            sizes = self.blocks.sizes
+            diagonal = np.repeat(segment_sums(diagonal, self.blocks.starts) / sizes, sizes)
+        scale: FloatArray = np.maximum(diagonal, 1e-300)
+        return scale
 
     def _append_blocks(self, groups: IntArray, starts: IntArray, places: IntArray) -> None:
         n_outputs = self._problem.n_outputs
