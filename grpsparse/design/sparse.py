@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from grpsparse.backend import segment_sums
 from grpsparse.groups import FloatArray, IntArray
 
 __all__ = ["SparseDesign"]
@@ -70,14 +71,14 @@ class SparseDesign:
 
     def second_moments(self, weights: FloatArray, centre: FloatArray) -> FloatArray:
         """Return the weighted sums of squares about `centre`, (p,)."""
-        matrix = self.matrix
-        column = np.repeat(np.arange(matrix.shape[1]), np.diff(matrix.indptr))
+        matrix, starts = self.matrix, self.matrix.indptr
         stored = weights[matrix.indices]
-        about = stored * (matrix.data - centre[column]) ** 2
-        p = matrix.shape[1]
-        present = np.bincount(column, weights=stored, minlength=p)
-        counted = np.bincount(column, weights=stored > 0, minlength=p)
-        full = counted == np.count_nonzero(weights > 0)  # the difference would be rounding
+        about = matrix.data - np.repeat(centre, np.diff(starts))
+        present = segment_sums(stored, starts)
+        counted = np.diff(starts)
+        if not weights.all():
+            counted = segment_sums((stored > 0).astype(np.float64), starts)
+        full = counted == np.count_nonzero(weights)  # the difference would be rounding
         absent = np.where(full, 0.0, np.maximum(weights.sum() - present, 0.0))
-        moments: FloatArray = np.bincount(column, weights=about, minlength=p) + absent * centre**2
+        moments: FloatArray = segment_sums(stored * about**2, starts) + absent * centre**2
         return moments
