@@ -52,6 +52,11 @@ class Adapter(Protocol):
         ...
 
 
+def tolerances(loosest: int, tightest: int) -> tuple[float, ...]:
+    """Two tolerances a decade, for every solver alike: 1 and 0.3 times each power of ten."""
+    return tuple(share * 10.0**-k for k in range(loosest, tightest + 1) for share in (1.0, 0.3))
+
+
 def installed(package: str) -> str:
     """Version of a Python package."""
     try:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from .contract import Ask, installed
+from .contract import Ask, installed, tolerances
 from .objective import Solution
 from .problems import Problem
 
@@ -16,7 +16,7 @@ class Adelie:
     """Pivot rule, the default; folds are zero weights, so that X is not copied."""
 
     name = "adelie"
-    tols = tuple(10.0**-k for k in range(4, 13))
+    tols = tolerances(4, 12)
     rule = "pivot"
 
     def version(self) -> str:

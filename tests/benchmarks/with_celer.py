@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from .contract import Ask, centred, columns, fold_by_fold, installed, is_lasso
+from .contract import Ask, centred, columns, fold_by_fold, installed, is_lasso, tolerances
 from .objective import Solution
 from .problems import Problem
 
@@ -16,7 +16,7 @@ class Celer:
     """Its logistic regression has no intercept, so only the gaussian family is asked."""
 
     name = "celer"
-    tols = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10)
+    tols = tolerances(3, 10)
 
     def version(self) -> str:
         """Version of the package."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from .contract import Absent, Ask
+from .contract import Absent, Ask, tolerances
 from .objective import Solution
 from .problems import Problem
 
@@ -16,7 +16,7 @@ class Project:
     """``grpsparse.fit`` and ``fit_replicates`` with the weights and lambdas of the problem."""
 
     name = "grpsparse"
-    tols = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10)
+    tols = tolerances(2, 10)
 
     def version(self) -> str:
         """Version of the checkout that is measured."""

@@ -16,7 +16,7 @@ from typing import IO
 import numpy as np
 import scipy.sparse as sp
 
-from .contract import Absent, Ask, fold_by_fold, is_lasso
+from .contract import Absent, Ask, fold_by_fold, is_lasso, tolerances
 from .objective import Solution
 from .problems import Problem
 
@@ -58,7 +58,7 @@ class Glmnet(RPackage):
     """Lasso, and multinomial with groups of one column over the classes."""
 
     name = "glmnet"
-    tols = tuple(10.0**-k for k in range(5, 17))
+    tols = tolerances(5, 16)
 
     def refusal(self, problem: Problem) -> str:
         """No groups of columns, no MCP, no folds."""
@@ -72,7 +72,7 @@ class Grpreg(RPackage):
     """Group MCP. The package makes groups orthonormal, so only problems whose groups are so."""
 
     name = "grpreg"
-    tols = tuple(10.0**-k for k in range(4, 13))
+    tols = tolerances(4, 12)
 
     def refusal(self, problem: Problem) -> str:
         """Orthonormal groups only."""

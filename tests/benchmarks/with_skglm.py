@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.linalg import norm
 
-from .contract import Ask, centred, columns, fold_by_fold, installed, is_lasso
+from .contract import Ask, centred, columns, fold_by_fold, installed, is_lasso, tolerances
 from .objective import Solution
 from .problems import Problem
 
@@ -18,7 +18,7 @@ class Skglm:
     """GroupBCD, GroupProxNewton, and AndersonCD for the lasso."""
 
     name = "skglm"
-    tols = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9)
+    tols = tolerances(3, 9)
 
     def version(self) -> str:
         """Version of the package."""
