@@ -19,14 +19,13 @@ from typing import Any
 
 from numba import njit
 
-from grpsparse.backend.compiling import INNER, KERNEL, LEAN
-from grpsparse.backend.lazy import lazy_flush, lazy_gradient, lazy_subtract
+from grpsparse.backend.compiling import INNER, KERNEL, LEAN, ONCE
+from grpsparse.backend.lazy import lazy_change, lazy_flush, lazy_gradient, lazy_subtract
 from grpsparse.backend.rows import SPARSE, block_change, block_gradient, subtract, weighted_change
-from grpsparse.backend.steps import accept, propose
+from grpsparse.backend.steps import accept, plain_step, turned_step
 
 __all__ = ["descend"]
 
-UNSEEN = 1e-6  # square of the relative change of a gradient in single precision that tells nothing
 MOST_RAISES = 60  # of a block's metric in one visit
 
 
@@ -62,143 +61,128 @@ def _gram_subtract(gram: Any, spans: Any, block: int, step: Any, gradient: Any) 
                         gradient[other, i] -= amount * row[i]
 
 
-@njit(**INNER, **LEAN)
-def _residual_visit(
+@njit(**ONCE, **LEAN)
+def _gram_gradient(spans: Any, block: int, base: Any, gradient: Any) -> None:
+    """Fill the block's gradient (m, K) from that of all coordinates (K, m)."""
+    first, last, low, high = spans[block, 0], spans[block, 1], spans[block, 2], spans[block, 3]
+    for j in range(last - first):
+        for k in range(high - low):
+            gradient[j, k] = base[low + k, first + j]
+
+
+@njit(**ONCE, **LEAN)
+def _rows_gradient(
     sources: Any,
-    sparse: Any,
     factors: Any,
+    sparse: Any,
     spans: Any,
     block: int,
-    plan: Any,
-    penalty: Any,
+    state: Any,
+    chances: Any,
+    curvature: Any,
+    work: Any,
+) -> bool:
+    """Fill the block's gradient (m, K); return whether the visit touches its own rows only."""
+    rows, frames = sources
+    base, residual, moved = state[1], state[2], state[3]
+    gradient, sums, lazy = work[0], work[4], work[5]
+    first, last, low, high = spans[block, 0], spans[block, 1], spans[block, 2], spans[block, 3]
+    alone = False
+    if sparse is not None:
+        if chances is None:
+            alone = spans[block, 4] == SPARSE
+            if alone:
+                lazy_gradient(sparse, frames, spans, block, residual, curvature, lazy, gradient)
+            else:
+                lazy_flush(lazy, curvature, residual, moved)
+    if not alone:
+        block_gradient(rows, factors, sparse, frames, spans, block, residual, sums, gradient)
+    for j in range(last - first):
+        for k in range(high - low):
+            gradient[j, k] += base[low + k, first + j]
+    return alone
+
+
+@njit(**ONCE, **LEAN)
+def _rows_change(
+    sources: Any,
+    factors: Any,
+    sparse: Any,
+    spans: Any,
+    block: int,
+    alone: bool,
+    bound: float,
     state: Any,
     chances: Any,
     curvature: Any,
     work: Any,
 ) -> float:
-    """Visit one block in residual form; return by how much model plus penalty fell."""
+    """Return the curvature along the step; a visit to own rows only has taken the step then."""
     rows, frames = sources
-    theta, base, residual, moved = state
-    gradient, step, change, mean, sums, lazy = work[:6]
-    first, last, low, high = spans[block, 0], spans[block, 1], spans[block, 2], spans[block, 3]
+    gradient, step, change, mean, sums, lazy, after, _ = work
+    observed = 0.0
     if sparse is not None:
         if chances is None:
-            if spans[block, 4] == SPARSE:
-                fall: float = _lazy_visit(
-                    sparse, frames, spans, block, plan, penalty, state, curvature, work
+            if alone:
+                _, base, residual, moved = state
+                lazy_subtract(
+                    sparse, frames, spans, block, step, 1.0, curvature, lazy, residual, moved
                 )
-                return fall
-            lazy_flush(lazy, curvature, residual, moved)
-    block_gradient(rows, factors, sparse, frames, spans, block, residual, sums, gradient)
-    for j in range(last - first):
-        for k in range(high - low):
-            gradient[j, k] += base[low + k, first + j]
-    metric = plan[2]
-    observed = length = 0.0
-    for _ in range(MOST_RAISES):
-        length = propose(spans, block, plan, theta, gradient, penalty, step)
-        if length == 0.0:
-            return 0.0
+                lazy_gradient(sparse, frames, spans, block, residual, curvature, lazy, after)
+                observed = lazy_change(spans, block, step, gradient, base, after, bound)
+    if not alone:
         block_change(rows, factors, sparse, frames, spans, block, step, sums, change)
+        low, high = spans[block, 2], spans[block, 3]
         observed = weighted_change(change, low, high, chances, curvature, mean)
-        if observed <= penalty[4] * metric[block] * length:
-            break
-        metric[block] = 1.05 * observed / length
-    subtract(change, low, high, chances, curvature, mean, residual, moved)
-    gain: float = accept(spans, block, plan, penalty, theta, step, observed, length)
-    return gain
+    return observed
 
 
-@njit(**INNER, **LEAN)
-def _lazy_visit(
+@njit(**ONCE, **LEAN)
+def _rows_settle(
+    sources: Any,
     sparse: Any,
-    frames: Any,
     spans: Any,
     block: int,
-    plan: Any,
-    penalty: Any,
+    alone: bool,
+    covered: bool,
     state: Any,
+    chances: Any,
     curvature: Any,
     work: Any,
-) -> float:
-    """Visit one block of sparse columns, touching their own rows only.
-
-    The curvature along a step is seen in the gradient after it.
-    """
-    theta, base, residual, moved = state
-    gradient, step, lazy, after = work[0], work[1], work[5], work[6]
-    first, last = spans[block, 0], spans[block, 1]
-    metric = plan[2]
-    lazy_gradient(sparse, frames, spans, block, residual, curvature, lazy, gradient)
-    for j in range(last - first):
-        gradient[j, 0] += base[0, first + j]
-    observed = length = 0.0
-    for _ in range(MOST_RAISES):
-        length = propose(spans, block, plan, theta, gradient, penalty, step)
-        if length == 0.0:
-            return 0.0
-        lazy_subtract(sparse, frames, spans, block, step, 1.0, curvature, lazy, residual, moved)
-        lazy_gradient(sparse, frames, spans, block, residual, curvature, lazy, after)
-        size = change = observed = 0.0
-        for j in range(last - first):
-            moving = gradient[j, 0] - base[0, first + j] - after[j, 0]
-            observed += step[j, 0] * moving
-            change += moving * moving
-            size += gradient[j, 0] * gradient[j, 0]
-        if change <= UNSEEN * size:  # rounding hides it
-            observed = metric[block] * length
-        if observed <= penalty[4] * metric[block] * length:
-            gain: float = accept(spans, block, plan, penalty, theta, step, observed, length)
-            return gain
-        lazy_subtract(sparse, frames, spans, block, step, -1.0, curvature, lazy, residual, moved)
-        metric[block] = 1.05 * observed / length
-    return 0.0
+) -> None:
+    """Take a step that the metric covers; undo one that was taken and is not covered."""
+    step, change, mean, lazy = work[1], work[2], work[3], work[5]
+    residual, moved = state[2], state[3]
+    if sparse is not None:
+        if chances is None:
+            if alone and not covered:
+                lazy_subtract(
+                    sparse, sources[1], spans, block, step, -1.0, curvature, lazy, residual, moved
+                )
+    if covered and not alone:
+        low, high = spans[block, 2], spans[block, 3]
+        subtract(change, low, high, chances, curvature, mean, residual, moved)
 
 
-@njit(**INNER, **LEAN)
-def _gram_visit(
-    gram: Any, spans: Any, block: int, plan: Any, penalty: Any, state: Any, work: Any
-) -> float:
-    """Visit one block on a Gram matrix; return by how much model plus penalty fell."""
-    theta, base = state[0], state[1]
-    gradient, step = work[0], work[1]
-    first, last, low, high = spans[block, 0], spans[block, 1], spans[block, 2], spans[block, 3]
-    for j in range(last - first):
-        for k in range(high - low):
-            gradient[j, k] = base[low + k, first + j]
-    metric = plan[2]
-    observed = length = 0.0
-    for _ in range(MOST_RAISES):
-        length = propose(spans, block, plan, theta, gradient, penalty, step)
-        if length == 0.0:
-            return 0.0
-        observed = _gram_change(gram, spans, block, theta.shape[0], step)
-        if observed <= penalty[4] * metric[block] * length:
-            break
-        metric[block] = 1.05 * observed / length
-    _gram_subtract(gram, spans, block, step, base)
-    gain: float = accept(spans, block, plan, penalty, theta, step, observed, length)
-    return gain
-
-
-@njit(**INNER, **LEAN)
-def _mark_active(spans: Any, theta: Any, active: Any) -> None:
-    """Mark the blocks with a nonzero coefficient."""
-    for block in range(spans.shape[0]):
-        active[block] = False
-        for j in range(spans[block, 0], spans[block, 1]):
-            for k in range(spans[block, 2], spans[block, 3]):
-                if theta[j, k] != 0.0:
-                    active[block] = True
+@njit(**ONCE, **LEAN)
+def _is_active(spans: Any, block: int, theta: Any) -> bool:
+    """Return whether the block has a nonzero coefficient."""
+    active = False
+    for j in range(spans[block, 0], spans[block, 1]):
+        for k in range(spans[block, 2], spans[block, 3]):
+            if theta[j, k] != 0.0:
+                active = True
+    return active
 
 
 @njit(cache=True, **KERNEL, **LEAN)
-def descend(
+def descend(  # noqa: C901, PLR0912, PLR0915
     sources: Any,
     factors: Any,
     sparse: Any,
     gram: Any,
     plan: Any,
+    code: Any,
     penalty: Any,
     state: Any,
     chances: Any,
@@ -209,6 +193,7 @@ def descend(
     """Minimise quadratic model + penalty over the blocks, in place.
 
     Sweeps over all blocks alternate with sweeps over the active ones until these gain little.
+    A block that no metric covers is left alone.
 
     Parameters
     ----------
@@ -221,9 +206,11 @@ def descend(
     plan : tuple of spans, levels, scale, metric
         Spans, int64 (B, 8). Levels (B, 2): lambda * weight of the norm and of the elementwise
         part; 0, 0: unpenalised. Scale (m,): D. Metric (B,): s, updated.
-    penalty : tuple of int, float, float, bool, float, float
-        Code, its two parameters, whether coordinates of a block differ in D (linear penalties
-        only), by how much the observed curvature may exceed the metric, and the least s.
+    code : int or None
+        Of the penalty; None where coordinates of blocks may differ in D (linear penalties only).
+    penalty : tuple of float, float, float, float
+        Its two parameters, by how much the observed curvature may exceed the metric, and the
+        least s.
     state : tuple of theta (m, K), base (K, m), residual (K, n), moved (K, n)
         Coefficients, updated; gradient in double precision, updated with a Gram matrix; W (y -
         mu) - W H E as far as `base` does not hold it; E, the change of the linear predictor.
@@ -245,46 +232,81 @@ def descend(
     gain : float
         Gain of the last sweep over all blocks.
     """
-    spans, parts = plan[0], plan[1:]
+    spans, metric = plan[0], plan[3]
+    theta, base = state[0], state[1]
+    gradient, step, chosen = work[0], work[1], work[7]
     max_sweeps, tolerance, share, max_full = limits
     opening = 0.0
     sweeps = full = 0
-    whole, chosen = True, work[7]
-    chosen[:] = True
+    whole = True
     while sweeps < max_sweeps:
         gain = 0.0
         for block in range(spans.shape[0]):
-            if not chosen[block]:
+            if not (whole or chosen[block]):
                 continue
-            # a storage that is None is pruned where this is compiled
+            # A visit, written out here: only a kernel's own branches on what is None are pruned
+            # before functions are made part of it, so that those of another form cost nothing.
+            alone = False
             if sources is not None:
-                gain += _residual_visit(
-                    sources,
-                    sparse,
-                    factors,
-                    spans,
-                    block,
-                    parts,
-                    penalty,
-                    state,
-                    chances,
-                    curvature,
-                    work,
+                alone = _rows_gradient(
+                    sources, factors, sparse, spans, block, state, chances, curvature, work
                 )
             if gram is not None:
-                gain += _gram_visit(gram, spans, block, parts, penalty, state, work)
+                _gram_gradient(spans, block, base, gradient)
+            for _ in range(MOST_RAISES):
+                length = observed = 0.0
+                if code is None:
+                    length = turned_step(plan, block, theta, gradient, penalty, step)
+                if code is not None:
+                    length = plain_step(code, plan, block, theta, gradient, penalty, step)
+                if length == 0.0:
+                    break
+                if sources is not None:
+                    bound = metric[block] * length
+                    observed = _rows_change(
+                        sources,
+                        factors,
+                        sparse,
+                        spans,
+                        block,
+                        alone,
+                        bound,
+                        state,
+                        chances,
+                        curvature,
+                        work,
+                    )
+                if gram is not None:
+                    observed = _gram_change(gram, spans, block, theta.shape[0], step)
+                covered = observed <= penalty[2] * metric[block] * length
+                if sources is not None:
+                    _rows_settle(
+                        sources,
+                        sparse,
+                        spans,
+                        block,
+                        alone,
+                        covered,
+                        state,
+                        chances,
+                        curvature,
+                        work,
+                    )
+                if covered:
+                    if gram is not None:
+                        _gram_subtract(gram, spans, block, step, base)
+                    gain += accept(plan, block, theta, penalty, step, observed, length)
+                    break
+                metric[block] = 1.05 * observed / length
+            chosen[block] = _is_active(spans, block, theta)
         sweeps += 1
         if whole:
             full += 1
             opening = gain
-        if gain <= tolerance or (not whole and gain <= share * opening):
-            if whole or full >= max_full:
-                break
-            whole = True
-            chosen[:] = True
-        else:
-            whole = False
-            _mark_active(spans, state[0], chosen)
+        little = gain <= tolerance or (not whole and gain <= share * opening)
+        if little and (whole or full >= max_full):
+            break
+        whole = little
     if sparse is not None:
         if chances is None:
             lazy_flush(work[5], curvature, state[2], state[3])

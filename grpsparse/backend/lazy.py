@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from grpsparse.backend.compiling import INNER, LEAN
+from grpsparse.backend.compiling import INNER, LEAN, ONCE
 
-__all__ = ["lazy_flush", "lazy_gradient", "lazy_subtract"]
+__all__ = ["lazy_change", "lazy_flush", "lazy_gradient", "lazy_subtract"]
+
+UNSEEN = 1e-6  # square of the relative change of a gradient in single precision that tells nothing
 
 
 @njit(**INNER, **LEAN)
@@ -95,3 +97,21 @@ def lazy_subtract(
                 linear += bent
     lazy[0] += constant
     lazy[1] -= linear - constant * lazy[2]
+
+
+@njit(**ONCE, **LEAN)
+def lazy_change(
+    spans: Any, block: int, step: Any, gradient: Any, base: Any, after: Any, bound: float
+) -> float:
+    """Return the curvature along a step, seen in the gradient `after` it.
+
+    Where rounding hides it, it is the `bound`.
+    """
+    first, last = spans[block, 0], spans[block, 1]
+    size = change = observed = 0.0
+    for j in range(last - first):
+        moving = gradient[j, 0] - base[0, first + j] - after[j, 0]
+        observed += step[j, 0] * moving
+        change += moving * moving
+        size += gradient[j, 0] * gradient[j, 0]
+    return bound if change <= UNSEEN * size else observed

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from grpsparse.backend.compiling import FAST, INNER, LEAN
+from grpsparse.backend.compiling import FAST, INNER, LEAN, ONCE
 
 __all__ = [
     "DENSE",
@@ -70,25 +70,21 @@ def _one_by_one(rows: Any, place: int, residual: Any, k: int) -> Any:
     return total
 
 
-@njit(**INNER, **LEAN)
+@njit(**ONCE, **LEAN)
 def _dots(rows: Any, place: int, m: int, low: int, high: int, residual: Any, out: Any) -> None:
     """out[j, k] = rows[place + j] . residual[low + k], by tiles of 2 x 4, 4 x 1 and 1 x 1."""
-    k = low
-    while k < high:
-        wide = high - k >= 4
-        j = 0
-        while j < m:
-            if wide and m - j >= 2:
-                _two_by_four(rows, place + j, residual, k, out, j, k - low)
-                j += 2
-            elif not wide and m - j >= 4:
-                _four_by_one(rows, place + j, residual, k, out, j, k - low)
-                j += 4
-            else:
-                for c in range(k, k + 4 if wide else k + 1):
-                    out[j, c - low] = _one_by_one(rows, place + j, residual, c)
-                j += 1
-        k += 4 if wide else 1
+    quads, fours, pairs = high - (high - low) % 4, m - m % 4, m - m % 2
+    for k in range(low, quads, 4):
+        for j in range(0, pairs, 2):
+            _two_by_four(rows, place + j, residual, k, out, j, k - low)
+        for j in range(pairs, m):
+            for c in range(k, k + 4):
+                out[j, c - low] = _one_by_one(rows, place + j, residual, c)
+    for k in range(quads, high):
+        for j in range(0, fours, 4):
+            _four_by_one(rows, place + j, residual, k, out, j, k - low)
+        for j in range(fours, m):
+            out[j, k - low] = _one_by_one(rows, place + j, residual, k)
 
 
 @njit(**INNER, **LEAN, fastmath=FAST)
@@ -220,7 +216,7 @@ def _sparse_change(
                     change[k, np.uint32(indices[p])] += amount * data[p]
 
 
-@njit(**INNER, **LEAN)
+@njit(**ONCE, **LEAN)
 def block_gradient(
     rows: Any,
     factors: Any,
@@ -246,7 +242,7 @@ def block_gradient(
         _dots(rows, place, m, low, high, residual, out)
 
 
-@njit(**INNER, **LEAN)
+@njit(**ONCE, **LEAN)
 def block_change(
     rows: Any,
     factors: Any,

@@ -13,16 +13,16 @@ from typing import Any
 
 from numba import njit
 
-from grpsparse.backend.compiling import INNER, LEAN
+from grpsparse.backend.compiling import INNER, LEAN, ONCE
 from grpsparse.backend.prox import radial_prox
 
-__all__ = ["accept", "propose"]
+__all__ = ["accept", "plain_step", "turned_step"]
 
 ROOT_ACCURACY = 1e-9  # of the one-dimensional equation for a block's norm
 MOST_ROOT_STEPS = 50
 
 
-@njit(**INNER, **LEAN)
+@njit(**ONCE, **LEAN)
 def _block_norm(
     target: Any,
     m: int,
@@ -34,20 +34,20 @@ def _block_norm(
     penalty: Any,
 ) -> float:
     """Return the norm r of the minimiser: sum u_j^2 / ((s D_j + b l) r + a l)^2 = 1, or 0."""
-    a, b = penalty[1], penalty[2]
+    fixed, curved = penalty[0] * level, penalty[1] * level
     total = largest = 0.0
     for j in range(m):
         largest = max(largest, scale[first + j])
         for k in range(width):
             total += target[j, k] * target[j, k]
-    if total <= (a * level) ** 2:
+    if total <= fixed * fixed:
         return 0.0
-    norm: float = (math.sqrt(total) - a * level) / (metric * largest + b * level)
+    norm: float = (math.sqrt(total) - fixed) / (metric * largest + curved)
     for _ in range(MOST_ROOT_STEPS):
         square = slope = 0.0
         for j in range(m):
-            bend = metric * scale[first + j] + b * level
-            inverse = 1.0 / (bend * norm + a * level)
+            bend = metric * scale[first + j] + curved
+            inverse = 1.0 / (bend * norm + fixed)
             part = 0.0
             for k in range(width):
                 part += target[j, k] * target[j, k]
@@ -63,11 +63,9 @@ def _block_norm(
 
 
 @njit(**INNER, **LEAN)
-def _turned_step(
-    spans: Any, block: int, plan: Any, theta: Any, gradient: Any, penalty: Any, step: Any
-) -> float:
+def turned_step(plan: Any, block: int, theta: Any, gradient: Any, penalty: Any, step: Any) -> float:
     """Fill `step` where every row has its own curvature; return its squared length in D."""
-    levels, scale, metrics = plan
+    spans, levels, scale, metrics = plan
     first, low = spans[block, 0], spans[block, 2]
     m, width = spans[block, 1] - first, spans[block, 3] - low
     metric, level = metrics[block], levels[block, 0]
@@ -83,7 +81,7 @@ def _turned_step(
         factor = 0.0
         if norm > 0.0:
             bend = metric * scale[first + j]
-            factor = 1.0 / (bend + level * (penalty[2] + penalty[1] / norm))
+            factor = 1.0 / (bend + level * (penalty[1] + penalty[0] / norm))
         for k in range(width):
             step[j, k] = step[j, k] * factor - theta[first + j, low + k]
             length += scale[first + j] * step[j, k] * step[j, k]
@@ -91,11 +89,11 @@ def _turned_step(
 
 
 @njit(**INNER, **LEAN)
-def _plain_step(
-    spans: Any, block: int, plan: Any, theta: Any, gradient: Any, penalty: Any, step: Any
+def plain_step(
+    code: int, plan: Any, block: int, theta: Any, gradient: Any, penalty: Any, step: Any
 ) -> float:
     """Fill `step` where one scalar is the metric; return its squared length in D."""
-    levels, scale, metrics = plan
+    spans, levels, scale, metrics = plan
     first, low = spans[block, 0], spans[block, 2]
     m, width = spans[block, 1] - first, spans[block, 3] - low
     inverse = 1.0 / (metrics[block] * scale[first])
@@ -113,7 +111,7 @@ def _plain_step(
         norm = math.sqrt(square)
         ratio = 0.0
         if norm > 0.0:
-            ratio = radial_prox(penalty[0], penalty[1], penalty[2], norm, inverse, level) / norm
+            ratio = radial_prox(code, penalty[0], penalty[1], norm, inverse, level) / norm
     length = 0.0
     for j in range(m):
         for k in range(width):
@@ -123,35 +121,17 @@ def _plain_step(
     return scaled
 
 
-@njit(**INNER, **LEAN)
-def propose(
-    spans: Any, block: int, plan: Any, theta: Any, gradient: Any, penalty: Any, step: Any
-) -> float:
-    """Fill `step` with the prox step of a block; return its squared length in D."""
-    if penalty[3] and spans[block, 1] - spans[block, 0] > 1:
-        turned: float = _turned_step(spans, block, plan, theta, gradient, penalty, step)
-        return turned
-    plain: float = _plain_step(spans, block, plan, theta, gradient, penalty, step)
-    return plain
-
-
-@njit(**INNER, **LEAN)
+@njit(**ONCE, **LEAN)
 def accept(
-    spans: Any,
-    block: int,
-    plan: Any,
-    penalty: Any,
-    theta: Any,
-    step: Any,
-    observed: float,
-    length: float,
+    plan: Any, block: int, theta: Any, penalty: Any, step: Any, observed: float, length: float
 ) -> float:
     """Move a block, bring its metric nearer to the curvature seen, and return the gain."""
-    metric = plan[2]
+    spans, metric = plan[0], plan[3]
     first, last, low, high = spans[block, 0], spans[block, 1], spans[block, 2], spans[block, 3]
     for j in range(last - first):
         for k in range(high - low):
             theta[first + j, low + k] += step[j, k]
     gain: float = metric[block] * length - 0.5 * observed
-    metric[block] = max(0.8 * metric[block], observed / length, penalty[5])
+    seen = max(observed / length, penalty[3])  # a maximum of three would be compiled by itself
+    metric[block] = max(0.8 * metric[block], seen)
     return gain

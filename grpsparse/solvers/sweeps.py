@@ -89,12 +89,13 @@ class Sweeps:
         self._move(theta, moved)
         return sweeps, gain / self.problem.scale
 
-    def _kernel_penalty(self) -> tuple[int, float, float, bool, float, float]:
+    def _kernel_penalty(self) -> tuple[int | None, tuple[float, float, float, float]]:
         penalty = self.problem.penalty
         first, second = penalty.parameters
         slack = CONVEX_SLACK if penalty.convex else NONCONVEX_SLACK
         floor = LEAST_CURVATURE * self.problem.curvature
-        return (penalty.code, float(first), float(second), self.working.turned, slack, floor)
+        code = None if self.working.turned else penalty.code
+        return code, (float(first), float(second), slack, floor)
 
     def _rows_step(
         self, sources: Sources, limits: tuple[int, float, float, int]
@@ -122,7 +123,7 @@ class Sweeps:
             sparse,
             None,
             (self.spans, self.levels, working.scale, self.metric),
-            self._kernel_penalty(),
+            *self._kernel_penalty(),
             (theta, base, left, moved),
             chances,
             curvature,
@@ -149,7 +150,7 @@ class Sweeps:
             None,
             system.gram * self.damping,
             (spans, self.levels, scale, self.metric),
-            self._kernel_penalty(),
+            *self._kernel_penalty(),
             (theta, system.gradient, None, None),
             None,
             None,

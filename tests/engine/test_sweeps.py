@@ -146,7 +146,7 @@ def test_the_norm_of_a_block(seed):
     metric, level = 10.0 ** rng.uniform(-2, 1), 10.0 ** rng.uniform(-3, 1)
     a, ridge = rng.uniform(0.1, 1.0), rng.choice([0.0, 0.5])
     level *= min(1.0, 0.9 * np.linalg.norm(target) / (a * level)) if seed % 4 else 1.0
-    penalty = (0, a, ridge)
+    penalty = (a, ridge)
     found = python(steps._block_norm)(target, m, width, scale, 0, metric, level, penalty)
     size = np.linalg.norm(target)
     if size <= a * level:
