@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from grpsparse.backend.compiling import FAST, INNER, KERNEL
+from grpsparse.backend.compiling import FAST, INNER, KERNEL, LEAN
 
 __all__ = [
     "add_columns",
@@ -26,7 +26,7 @@ __all__ = [
 ROWS = 4096  # rows at a time, so that their part of R stays in cache
 
 
-@njit(**INNER, fastmath=FAST)
+@njit(**INNER, **LEAN, fastmath=FAST)
 def _by_one(a: Any, b: Any, r: Any) -> Any:
     ar = br = 0.0
     for i in range(r.shape[0]):
@@ -35,7 +35,7 @@ def _by_one(a: Any, b: Any, r: Any) -> Any:
     return ar, br
 
 
-@njit(**INNER, fastmath=FAST)
+@njit(**INNER, **LEAN, fastmath=FAST)
 def _by_four(a: Any, b: Any, r: Any, s: Any, t: Any, u: Any) -> Any:
     ar = as_ = at = au = br = bs = bt = bu = 0.0
     for i in range(r.shape[0]):
@@ -51,13 +51,17 @@ def _by_four(a: Any, b: Any, r: Any, s: Any, t: Any, u: Any) -> Any:
     return ar, as_, at, au, br, bs, bt, bu
 
 
-@njit(cache=True, **KERNEL)
 def column_products(columns: Any, index: Any, residual: Any, out: Any) -> None:
     """Add X[:, index]'R to out (len(index), K), for columns (p, n) and residual (K, n)."""
+    _column_products(columns, index, residual, np.zeros(residual.shape[0]), out)
+
+
+@njit(cache=True, **KERNEL, **LEAN)
+def _column_products(columns: Any, index: Any, residual: Any, spare: Any, out: Any) -> None:
+    """Do so; `spare` (K,) is for the last of an odd number of columns, which is its own pair."""
     n_classes, n = residual.shape
     count = index.shape[0]
     quads = n_classes - n_classes % 4
-    spare = np.zeros(n_classes)  # for the last of an odd number of columns, which is its own pair
     for low in range(0, n, ROWS):
         high = min(n, low + ROWS)
         for j in range(0, count, 2):
@@ -77,7 +81,7 @@ def column_products(columns: Any, index: Any, residual: Any, out: Any) -> None:
                 second[k] += two
 
 
-@njit(cache=True, **KERNEL, fastmath=FAST)
+@njit(cache=True, **KERNEL, **LEAN, fastmath=FAST)
 def column_moments(columns: Any, weights: Any, centre: Any, out: Any) -> None:
     """Fill out (p,) with sum_i w_i (x_ij - centre_j)^2 for columns (p, n)."""
     for j in range(columns.shape[0]):
@@ -88,7 +92,7 @@ def column_moments(columns: Any, weights: Any, centre: Any, out: Any) -> None:
         out[j] = total
 
 
-@njit(cache=True, **KERNEL)
+@njit(cache=True, **KERNEL, **LEAN)
 def sparse_products(
     pointers: Any, rows: Any, data: Any, index: Any, residual: Any, out: Any
 ) -> None:
@@ -116,7 +120,7 @@ def sparse_products(
             out[j, k] = a + b
 
 
-@njit(cache=True, **KERNEL, fastmath=FAST)
+@njit(cache=True, **KERNEL, **LEAN, fastmath=FAST)
 def add_columns(columns: Any, index: Any, coef: Any, out: Any) -> None:
     """Add X[:, index] @ coef to out (K, n), for columns (p, n) and coef (len(index), K)."""
     n_classes, n = out.shape
@@ -138,7 +142,7 @@ def add_columns(columns: Any, index: Any, coef: Any, out: Any) -> None:
                     row[i] += (wa * a[i] + wb * b[i]) + (wc * c[i] + wd * d[i])
 
 
-@njit(cache=True, **KERNEL)
+@njit(cache=True, **KERNEL, **LEAN)
 def add_sparse(pointers: Any, rows: Any, data: Any, index: Any, coef: Any, out: Any) -> None:
     """Add X[:, index] @ coef.T to out (K, n), for X in compressed columns, coef (K, index)."""
     for k in range(out.shape[0]):
@@ -173,7 +177,7 @@ def group_grams(columns: Any, index: Any, weights: Any, centre: Any, out: Any) -
                 out[g, b, a] = out[g, a, b]
 
 
-@njit(cache=True, **KERNEL, fastmath=FAST)
+@njit(cache=True, **KERNEL, **LEAN, fastmath=FAST)
 def turn_columns(columns: Any, index: Any, maps: Any, centre: Any, first: Any, out: Any) -> None:
     """Fill out[first[g] + r] with sum_a maps[g, a, r] x_a - centre[g, r], x_a column index[g, a].
 
