@@ -48,6 +48,8 @@ class Look:
         Whether all correlations are still to be computed.
     dual : ndarray of shape (n, K)
         The dual point they belong to, empty where no rows are looked at.
+    size : float
+        Its W-norm, where it is needed: for columns that are rounded.
     passes : float
         Products with X that were taken, one with all columns being 1.
     """
@@ -58,6 +60,7 @@ class Look:
     rows: IntArray
     full: bool
     dual: FloatArray
+    size: float = 0.0
     passes: float = 0.0
 
 
@@ -135,15 +138,17 @@ class Screen:
         needed = np.flatnonzero(swept | (worst + self._reach.values * left > 0))
         rows = problem.blocks.rows(needed)
         own = problem.blocks.sizes[swept].sum()
+        size = 0.0 if working.rounded is None else self._norm(dual)
+        look = Look(state, lambda_, needed, rows, full=True, dual=dual, size=size)
         if rows.size > FULL_ABOVE * correlation.shape[0] + own:
-            return Look(state, lambda_, needed, rows, full=True, dual=dual)
-        correlation[rows] = self._evaluate(dual, needed, working)
-        passes = rows.size / max(1, correlation.shape[0])
-        return Look(state, lambda_, needed, rows, full=False, dual=dual, passes=passes)
+            return look
+        correlation[rows] = self._evaluate(look, working)
+        return replace(look, full=False, passes=rows.size / max(1, correlation.shape[0]))
 
-    def _evaluate(self, dual: FloatArray, needed: IntArray, working: WorkingSet) -> FloatArray:
+    def _evaluate(self, look: Look, working: WorkingSet) -> FloatArray:
         """Return the correlations of some groups, made larger by what rounding may have taken."""
         blocks, coordinates = self._problem.blocks, self._problem.coordinates
+        dual, needed = look.dual, look.needed
         weighted = self._problem.data.weights[:, None] * dual
         stored = working.rounded
         if stored is None:
@@ -153,7 +158,7 @@ class Screen:
         out = np.empty((mine.size, dual.shape[1]))
         if groups.size:
             found = working.correlate(stored, weighted, groups)
-            margin = np.repeat(self._norm(dual) * working.lost[groups], blocks.sizes[groups])
+            margin = np.repeat(look.size * working.lost[groups], blocks.sizes[groups])
             out[mine] = found + np.copysign(margin[:, None], found)
         if groups.size < needed.size:
             out[~mine] = coordinates.correlate(weighted, needed[~held])
@@ -185,7 +190,7 @@ class Screen:
         # the loss is that of rounded columns: it is off by the dual times what rounding moves
         norms = working.blocks.norms(working.grown(look.state.theta)).sum(axis=1)
         moved = float(norms @ working.lost[working.groups])
-        return value + self._norm(look.dual) * moved / problem.scale
+        return value + look.size * moved / problem.scale
 
     def ahead(
         self,

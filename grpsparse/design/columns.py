@@ -12,6 +12,7 @@ from grpsparse.groups import FloatArray, IntArray
 __all__ = ["CHUNK_ENTRIES", "DenseDesign"]
 
 CHUNK_ENTRIES = 4_000_000  # entries of X copied at a time
+SMALL_ENTRIES = 20_000  # entries of X that are copied in some microseconds
 FEW = 16  # columns of R up to which BLAS is the slower, one excepted
 
 
@@ -43,11 +44,17 @@ class DenseDesign:
         """Type of the working columns."""
         return self.columns.dtype
 
+    def is_small(self, count: int) -> bool:
+        """Return whether so few columns are copied sooner than a kernel is compiled."""
+        return count * self.shape[0] <= SMALL_ENTRIES
+
     def linear_predictor(self, coef: FloatArray, columns: IntArray | None = None) -> FloatArray:
         """Return X[:, columns] @ coef, (n, K); None takes all columns."""
+        index = np.arange(self.shape[1]) if columns is None else columns
+        if self.is_small(index.size):
+            return (coef.T @ self.columns[index].astype(np.float64, copy=False)).T
         from grpsparse.backend.products import add_columns
 
-        index = np.arange(self.shape[1]) if columns is None else columns
         out = np.zeros((coef.shape[1], self.shape[0]))
         add_columns(self.columns, index, np.ascontiguousarray(coef), out)
         return out.T
@@ -57,9 +64,11 @@ class DenseDesign:
         by_blas = residual.shape[1] == 1 or residual.shape[1] > FEW
         if columns is None and self.dtype == np.float64 and by_blas:
             return np.asarray(self.columns @ residual)
+        index = np.arange(self.shape[1]) if columns is None else columns
+        if self.is_small(index.size):
+            return np.asarray(self.columns[index].astype(np.float64, copy=False) @ residual)
         from grpsparse.backend.products import column_products
 
-        index = np.arange(self.shape[1]) if columns is None else columns
         out = np.zeros((index.size, residual.shape[1]))
         column_products(self.columns, index, np.ascontiguousarray(residual.T), out)
         return out
@@ -70,6 +79,10 @@ class DenseDesign:
 
     def second_moments(self, weights: FloatArray, centre: FloatArray) -> FloatArray:
         """Return the weighted sums of squares about `centre`, (p,)."""
+        if self.is_small(self.shape[1]):
+            away = self.columns - centre[:, None]
+            moments: FloatArray = np.square(away) @ weights
+            return moments
         from grpsparse.backend.products import column_moments
 
         out = np.empty(self.shape[1])

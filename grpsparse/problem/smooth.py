@@ -41,12 +41,18 @@ class Observed:
     y: FloatArray
     weights: FloatArray
     offset: FloatArray
-    all_count: bool = field(init=False)
+    present: IntArray | None = field(init=False)  # rows of positive weight, None for all
+    counted: FloatArray = field(init=False)  # their weights
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "y", np.asfortranarray(self.y))
         object.__setattr__(self, "offset", np.asfortranarray(self.offset))
-        object.__setattr__(self, "all_count", bool((self.weights > 0).all()))
+        positive = self.weights > 0
+        present = None if positive.all() else np.flatnonzero(positive)
+        object.__setattr__(self, "present", present)
+        object.__setattr__(
+            self, "counted", self.weights if present is None else self.weights[present]
+        )
 
     def loss(self, eta: FloatArray) -> float:
         """Return the weighted mean loss."""
@@ -54,10 +60,7 @@ class Observed:
 
     def mean(self, values: FloatArray) -> float:
         """Return the weighted mean of one value per row; rows of weight zero don't speak."""
-        if self.all_count:
-            return float(self.weights @ values)
-        present = self.weights > 0
-        return float(self.weights[present] @ values[present])
+        return float(self.counted @ (values if self.present is None else values[self.present]))
 
     def residual(self, eta: FloatArray) -> FloatArray:
         """Return y - mu, (n, K): minus the gradient of a row's loss."""

@@ -15,6 +15,7 @@ FEW_COLUMNS = 150  # dense or sparse columns whose Gram matrix is a fraction of 
 FEW_FACTORS = 64  # the same for factors, whose pairs count
 FEW_COORDINATES = 5000  # beyond this a Gram matrix is too large to sweep over
 WEIGHTED_COLUMNS = 60  # dense columns whose Gram matrix may be taken at every Newton step
+LITTLE_WORK = 1e6  # multiplications that take less time than the rest of a Newton step
 SMALL = 150  # coordinates of which a weighted Gram matrix is always small
 ROWS_SHARE = 0.05  # of the rows: fewer coordinates than this have small tables
 MOST_BYTES = 1e9  # of the Gram matrices of all replicates
@@ -35,4 +36,5 @@ def by_gram(problem: Problem, n_replicates: int) -> bool:
     if problem.data.family.hessian == "constant":
         return columns <= FEW_COLUMNS and 8.0 * size**2 * n_replicates <= MOST_BYTES
     pairs = 0.5 * (problem.n_outputs + 1)
-    return columns * pairs <= WEIGHTED_COLUMNS and size * pairs <= max(SMALL, ROWS_SHARE * n)
+    few = columns * pairs <= WEIGHTED_COLUMNS or n * float(columns) ** 2 * pairs <= LITTLE_WORK
+    return few and size * pairs <= max(SMALL, ROWS_SHARE * n)

@@ -31,7 +31,8 @@ class Solution:
     Attributes
     ----------
     intercepts : ndarray (n_lambda, K)
-    coefs : list of n_lambda sparse matrices (p, K)
+    coefs : sequence of n_lambda arrays or sparse matrices (p, K), or (1, p K)
+        As the solver gives them: bringing them to one form is not in its time.
     seconds : tuple of float, optional
         CPU and wall time, where another process has measured them.
     """

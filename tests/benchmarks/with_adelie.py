@@ -54,7 +54,7 @@ class Adelie:
             progress_bar=False,
         )
         betas = state.betas
-        coefs = [betas[l].reshape((-1, classes)).tocsc() for l in range(betas.shape[0])]
+        coefs = [betas[l] for l in range(betas.shape[0])]
         return Solution(np.asarray(state.intercepts).reshape(-1, classes), coefs)
 
 

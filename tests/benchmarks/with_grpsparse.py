@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 
 from .contract import Absent, Ask, tolerances
 from .objective import Solution
@@ -88,4 +87,4 @@ def solution(fit: Any) -> Solution:
     coef = np.asarray(fit.coef_path)
     coef = coef if coef.ndim == 3 else coef[:, :, None]
     intercepts = np.asarray(fit.intercept_path).reshape(len(coef), -1)
-    return Solution(intercepts, [sp.csc_matrix(c) for c in coef])
+    return Solution(intercepts, coef)
