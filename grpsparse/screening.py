@@ -10,6 +10,10 @@ sigma_g the largest singular value of W^(1/2) Z_g, which costs no product with X
 most groups for good. The others are evaluated where they are; where they are too many, all
 are, and r joins the bank.
 
+Where the tolerance is coarse, groups of the working set are evaluated with its columns in
+single precision. What rounding may have changed is bounded, and is added to correlations and
+to the certificate, so that both stay on the safe side.
+
 Reference: Tibshirani et al. (2012), doi:10.1111/j.1467-9868.2011.01004.x, for strong rules.
 """
 
@@ -41,7 +45,7 @@ class Look:
     state : State
     lambda_ : float
     needed : ndarray of int
-        Groups whose correlations are exact; all others are proven to be optimal at zero.
+        Groups whose correlations are known; all others are proven to be optimal at zero.
     rows : ndarray of int
         Their coordinates, one group after the other.
     full : bool

@@ -118,7 +118,8 @@ def fit(
     na_action : {"drop", "raise"}
         What a formula does with missing values in its variables.
     tol : float, optional
-        Bound on every point's certificate; 1e-7, or 1e-5 in float32.
+        Bound on every point's certificate; 1e-7, or 1e-5 in float32. From 1e-4 on, dense
+        columns are rounded to single precision in between, which certificates allow for.
     progress : bool, optional
         Show a bar; None shows it on a terminal when the work is long.
 

@@ -25,7 +25,6 @@ COARSE_WORK = 3e6  # the same while the accuracy asked is coarse
 NEWTON_STEPS = 30
 LARGEST_DAMPING = 1e6  # beyond this no step of the model lowers the objective
 INNER_SHARE = 0.1  # of the first sweep's gain, at which the model counts as minimised
-INNER_SHARE_QUADRATIC = 0.05  # where the model is the objective
 MOST_FULL_SWEEPS = 4  # over all blocks before the residual is taken again, where it is linear
 REFINED_SHARE = 0.01  # the same from a gradient in double precision
 REFINED_SHARE_QUADRATIC = 1e-6
@@ -167,7 +166,7 @@ class Sweeps:
         if self.working.sources is None:
             return REFINED_SHARE
         if self.gradient is None:
-            return INNER_SHARE_QUADRATIC if self.quadratic else INNER_SHARE
+            return INNER_SHARE
         return REFINED_SHARE_QUADRATIC if self.quadratic else REFINED_SHARE
 
     def _model(self) -> tuple[SingleArray | None, SingleArray]:
