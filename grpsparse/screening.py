@@ -24,7 +24,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from grpsparse.groups import BoolArray, FloatArray, IntArray
-from grpsparse.problem import Checked, Moments, Problem, State, certify, dual_point
+from grpsparse.penalties import Penalty
+from grpsparse.problem import Blocks, Checked, Moments, Problem, State, certify, dual_point
 from grpsparse.solvers import WorkingSet
 
 __all__ = ["Look", "MomentScreen", "Reach", "Screen"]
@@ -162,8 +163,8 @@ class Screen:
         out = np.empty((mine.size, dual.shape[1]))
         if groups.size:
             found = working.correlate(stored, weighted, groups)
-            margin = np.repeat(look.size * working.lost[groups], blocks.sizes[groups])
-            out[mine] = found + np.copysign(margin[:, None], found)
+            margin = look.size * working.rounding[groups]
+            out[mine] = _enlarged(found, blocks.part(groups), margin, self._problem.penalty)
         if groups.size < needed.size:
             out[~mine] = coordinates.correlate(weighted, needed[~held])
         return out
@@ -193,7 +194,7 @@ class Screen:
             return value
         # the loss is that of rounded columns: it is off by the dual times what rounding moves
         norms = working.blocks.norms(working.grown(look.state.theta)).sum(axis=1)
-        moved = float(norms @ working.lost[working.groups])
+        moved = float(norms @ working.rounding[working.groups])
         return value + look.size * moved / problem.scale
 
     def ahead(
@@ -255,6 +256,25 @@ class Screen:
         moments[-1] = moments[:, -1] = newest
         self._moments = moments
         self._lifted = moments + NEARLY * np.trace(moments) * np.eye(size)
+
+
+def _enlarged(
+    found: FloatArray, blocks: Blocks, margin: FloatArray, penalty: Penalty
+) -> FloatArray:
+    """Return correlations whose norms, or entries where these count, are larger by a margin (g,).
+
+    A Frobenius norm bounds that of a block and any entry.
+    """
+    if penalty.l1_fraction > 0:
+        return found + np.copysign(np.repeat(margin, blocks.sizes)[:, None], found)
+    norms = blocks.norms(found)
+    grown = 1.0 + margin[:, None] / np.maximum(norms, margin[:, None])
+    enlarged: FloatArray = found * np.repeat(grown, blocks.sizes, axis=0)
+    small = norms < margin[:, None]
+    if small.any():  # what is nearly zero hardly grows by a factor
+        more = np.repeat(small * margin[:, None], blocks.sizes, axis=0)
+        enlarged += np.copysign(more, found)
+    return enlarged
 
 
 class MomentScreen:

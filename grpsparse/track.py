@@ -21,7 +21,8 @@ from grpsparse.solvers import Solution, Solver, Task, WorkingSet
 __all__ = ["How", "Track"]
 
 FIRST_SHARE = 4.0  # the gap is about half the root of a sweep's gain: accuracy over tol squared
-LOOSEST = 1e-4  # accuracy is at most this
+OBJECTIVE_SHARE = 1e-4  # and at most this times tol, of the objective as it stands, so that
+# objectives are accurate even where certificates are coarse
 FINEST = 1e-11  # and at least this before the model is refined
 TIGHTER = 0.1  # factor by which it is tightened while the certificate is above tol
 ROUNDS = 40
@@ -77,7 +78,7 @@ class Track:
         self._work = Work()
         self._kept: BoolArray = ~problem.blocks.penalised
         self._active = self._active_groups()
-        self._accuracy = LOOSEST
+        self._accuracy = FINEST
         self._gradient: FloatArray | None = None
         self._look: Look  # from the first `improve` on
         self._solution: Solution
@@ -96,7 +97,7 @@ class Track:
         self._kept = ~problem.blocks.penalised | self.screen.kept(lambda_, self._previous)
         self._kept[self._active] = True
         self._accuracy = max(
-            FINEST, min(LOOSEST * self.tol * self._left(), FIRST_SHARE * self.tol**2)
+            FINEST, min(OBJECTIVE_SHARE * self.tol * self._left(), FIRST_SHARE * self.tol**2)
         )
         self._gradient = None
         self._best, self._stalled, self._round = np.inf, 0, 0
@@ -164,13 +165,17 @@ class Track:
     def _again(self, value: float, look: Look) -> bool:
         """Prepare another round, or return False where none would help."""
         problem, solution = self.problem, self._solution
-        self._gradient = self.screen.gradient(self.state, self.working)
+        rounded = self.working.rounded is not None
+        self._gradient = None if rounded else self.screen.gradient(self.state, self.working)
         blocks = problem.blocks.part(look.needed)
         known = self.screen.correlation[look.rows]
         joining = (blocks.excess(problem.penalty, known, self._lambda) > 0).any(axis=1)
         new = look.needed[joining & ~self._kept[look.needed]]
         if new.size:
             self._kept[new] = True
+            return True
+        if rounded and self._round > 1:  # certificates may not get below what rounding adds
+            self.working.be_exact()
             return True
         self._stalled = self._stalled + 1 if value > 0.5 * self._best else 0
         self._best = min(self._best, value)

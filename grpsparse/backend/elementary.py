@@ -46,7 +46,7 @@ _, L1, L2, L3, L4, L5, L6, L7, L8, L9, L10, L11 = (1.0 / (2 * k + 1) for k in ra
 
 @njit(**INNER, fastmath=CONTRACT)
 def exp_of(x: Any, out: Any, spare: Any) -> None:
-    """Fill out with exp(x), neither longer than `spare`; beyond -708 and 709 like these."""
+    """Fill out with exp(x), x cut at -708 and 709; `spare` is at least as long. In place, too."""
     size = x.shape[0]
     shifted = spare[:size]
     bits = shifted.view(np.int64)

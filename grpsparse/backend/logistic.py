@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from grpsparse.backend.compiling import KERNEL
+from grpsparse.backend.compiling import INNER, KERNEL
 from grpsparse.backend.elementary import CHUNK, CONTRACT, exp_of, log1p_of, log_of
 
 __all__ = ["fill_conjugate", "fill_curvature", "fill_gradient", "fill_loss"]
@@ -18,31 +18,35 @@ __all__ = ["fill_conjugate", "fill_curvature", "fill_gradient", "fill_loss"]
 SMALLEST = float(np.finfo(np.float64).smallest_normal)
 
 
+@njit(**INNER, fastmath=CONTRACT)
+def _odds(eta: Any, out: Any, spare: Any) -> None:
+    """Fill out with exp(-|eta|), the odds of the less likely outcome."""
+    for i in range(eta.shape[0]):
+        out[i] = -abs(eta[i])
+    exp_of(out, out, spare)
+
+
 @njit(cache=True, **KERNEL, fastmath=CONTRACT)
 def fill_loss(y: Any, eta: Any, out: Any) -> None:
     """Fill out (n,) with log(1 + exp(eta)) - y eta."""
-    spare, size, odds = np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK)
+    spare, odds = np.empty(CHUNK), np.empty(CHUNK)
     for low in range(0, eta.shape[0], CHUNK):
         part, seen, found = eta[low : low + CHUNK], y[low : low + CHUNK], out[low : low + CHUNK]
         count = part.shape[0]
-        for i in range(count):
-            size[i] = -abs(part[i])
-        exp_of(size[:count], odds[:count], spare)
+        _odds(part, odds[:count], spare)
         log1p_of(odds[:count], found)
         for i in range(count):
-            found[i] += (max(0.0, part[i])) - seen[i] * part[i]
+            found[i] += max(0.0, part[i]) - seen[i] * part[i]
 
 
 @njit(cache=True, **KERNEL, fastmath=CONTRACT)
 def fill_gradient(y: Any, eta: Any, out: Any) -> None:
     """Fill out (n,) with the mean less y, from both tails, neither of which cancels."""
-    spare, size, odds = np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK)
+    spare, odds = np.empty(CHUNK), np.empty(CHUNK)
     for low in range(0, eta.shape[0], CHUNK):
         part, seen, found = eta[low : low + CHUNK], y[low : low + CHUNK], out[low : low + CHUNK]
         count = part.shape[0]
-        for i in range(count):
-            size[i] = -abs(part[i])
-        exp_of(size[:count], odds[:count], spare)
+        _odds(part, odds[:count], spare)
         for i in range(count):
             likely = 1.0 / (1.0 + odds[i])
             unlikely = odds[i] * likely
@@ -54,13 +58,11 @@ def fill_gradient(y: Any, eta: Any, out: Any) -> None:
 @njit(cache=True, **KERNEL, fastmath=CONTRACT)
 def fill_curvature(eta: Any, out: Any) -> None:
     """Fill out (n,) with mean (1 - mean)."""
-    spare, size, odds = np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK)
+    spare, odds = np.empty(CHUNK), np.empty(CHUNK)
     for low in range(0, eta.shape[0], CHUNK):
         part, found = eta[low : low + CHUNK], out[low : low + CHUNK]
         count = part.shape[0]
-        for i in range(count):
-            size[i] = -abs(part[i])
-        exp_of(size[:count], odds[:count], spare)
+        _odds(part, odds[:count], spare)
         for i in range(count):
             likely = 1.0 / (1.0 + odds[i])
             found[i] = likely * (odds[i] * likely)

@@ -58,7 +58,7 @@ def column_products(columns: Any, index: Any, residual: Any, out: Any) -> None:
 
 @njit(cache=True, **KERNEL, **LEAN)
 def _column_products(columns: Any, index: Any, residual: Any, spare: Any, out: Any) -> None:
-    """Do so; `spare` (K,) is for the last of an odd number of columns, which is its own pair."""
+    """Add the products; `spare` (K,) takes those of a column that is its own pair, the last."""
     n_classes, n = residual.shape
     count = index.shape[0]
     quads = n_classes - n_classes % 4

@@ -30,7 +30,7 @@ def sum_levels(codes: Any, values: Any, out: Any) -> None:
 
 @njit(cache=True, **KERNEL, **LEAN)
 def _sum_levels(codes: Any, values: Any, tables: Any, out: Any) -> None:
-    """Do so with four tables of one sum in turn, if there are entries in them."""
+    """Add the sums, with four tables in turn where `tables` has entries."""
     n_classes, n = values.shape
     quads = n_classes - n_classes % 4
     for k in range(0, quads, 4):
@@ -73,6 +73,7 @@ def sum_cells(first: Any, second: Any, width: int, weights: Any, out: Any) -> No
 
 @njit(cache=True, **KERNEL, **LEAN)
 def _sum_cells(first: Any, second: Any, width: int, weights: Any, cells: Any, out: Any) -> None:
+    """Add weights at cells that are numbered in `cells`, a chunk of rows at a time."""
     for low in range(0, first.shape[0], CHUNK):
         size = min(CHUNK, first.shape[0] - low)
         a, b, w = first[low : low + size], second[low : low + size], weights[low : low + size]
@@ -89,6 +90,7 @@ def count_cells(first: Any, second: Any, width: int, out: Any) -> None:
 
 @njit(cache=True, **KERNEL, **LEAN)
 def _count_cells(first: Any, second: Any, width: int, cells: Any, out: Any) -> None:
+    """Count rows at cells that are numbered in `cells`, a chunk of rows at a time."""
     for low in range(0, first.shape[0], CHUNK):
         size = min(CHUNK, first.shape[0] - low)
         a, b = first[low : low + size], second[low : low + size]

@@ -79,6 +79,8 @@ class Moments:
             worst = violation(problem, lambda_, checked)
             return max(worst, float(np.sqrt(max(left, 0.0)))) / problem.gradient_scale
         dual = correlation - self.gram[:, free] @ part if free.size else correlation
+        # at lambda 0 the null residual is not orthogonal to what is taken off
+        cross -= float((part * problem.start.correlation[free]).sum())
         value = self._dual_value(dual, square - left, cross, lambda_)
         return (0.5 * square + penalty - value) / problem.scale
 

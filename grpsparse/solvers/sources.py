@@ -1,8 +1,10 @@
 """Where the columns of a working set live: dense rows, factor codes, or sparse columns.
 
 Dense columns are copied once, in single precision and turned into the eigenbasis of their
-group's Gram matrix; the sweeps are iterative refinement, so nothing is lost. Factors and
-sparse columns are used where the design has them, with a scale and a centre per coordinate.
+group's Gram matrix; the sweeps are iterative refinement, so nothing is lost. (Where a tolerance
+is coarse, products outside of sweeps are taken with these columns too, and allow for it.)
+Factors and sparse columns are used where the design has them, with a scale and a centre per
+coordinate.
 """
 
 from __future__ import annotations

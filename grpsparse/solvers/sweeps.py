@@ -252,7 +252,7 @@ class Sweeps:
         return fit.n_steps
 
     def refresh(self) -> None:
-        """Recompute the linear predictor in double precision, so that no rounding stays."""
+        """Recompute the linear predictor from the coefficients, so that no rounding adds up."""
         self.eta = self.working.predictor(self.theta)
         self.eta += self.problem.data.offset
         self.loss, self.exact = self.problem.data.loss(self.eta), True

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from grpsparse.backend import LINEAR, segment_sums
+from grpsparse.design import ColumnScale
 from grpsparse.groups import BoolArray, FloatArray, IntArray
 from grpsparse.problem import Blocks, Moments, Problem
 from grpsparse.solvers.sources import Sources, in_place
@@ -49,7 +50,7 @@ class WorkingSet:
         Segments of these rows, and weights.
     scale : ndarray of shape (top + m,)
         Curvatures D of the rows.
-    lost : ndarray of shape (G,)
+    rounding : ndarray of shape (G,)
         Bounds on what rounding changed in the columns of each group, as Frobenius W-norms.
     """
 
@@ -62,7 +63,7 @@ class WorkingSet:
         rounded: bool = False,
     ) -> None:
         self._problem = problem
-        self._rounded = rounded
+        self._may_round = rounded
         self.moments = moments
         # the columns are centred: without rows the intercept is that of the null fit
         self.top = 1 if problem.intercept and moments is None else 0
@@ -71,7 +72,7 @@ class WorkingSet:
         self.groups: IntArray = np.empty(0, dtype=np.int64)
         self.coordinates: IntArray = np.empty(0, dtype=np.int64)
         self._first = np.full(self.held.size, -1)  # row of each group after the intercept's
-        self.lost: FloatArray = np.zeros(self.held.size)
+        self.rounding: FloatArray = np.zeros(self.held.size)
         self.blocks = Blocks(np.zeros(1, np.int64), problem.blocks.shared, np.empty(0))
         self.scale: FloatArray = np.ones(self.top)
         self.sources = Sources(problem, self.top) if gathered and moments is None else None
@@ -115,8 +116,8 @@ class WorkingSet:
         self.coordinates = np.concatenate([self.coordinates, self._problem.blocks.rows(new)])
         held = self.blocks
         self._first[new] = held.starts[-1] + starts[:-1]
-        if self._rounded:
-            self.lost[new] = self._lost(self.coordinates[held.starts[-1] :], starts)
+        if self._may_round:
+            self.rounding[new] = self._rounding_of(self.coordinates[held.starts[-1] :], starts)
         self.scale = np.concatenate([self.scale, gathered.scale])
         self.groups = np.concatenate([self.groups, new])
         self.blocks = Blocks(
@@ -186,7 +187,7 @@ class WorkingSet:
     def rounded(self) -> Sources | None:
         """The stored columns, where products may be taken with them although they are rounded."""
         stored = self.sources
-        return stored if self._rounded and stored is not None and stored.dense else None
+        return stored if self._may_round and stored is not None and stored.dense else None
 
     def predictor(self, theta: FloatArray) -> FloatArray:
         """Return what coefficients (top + m, K) add to the linear predictor, (n, K)."""
@@ -210,18 +211,23 @@ class WorkingSet:
         standard: FloatArray = self.standard(whole)[rows]
         return standard
 
-    def _lost(self, coordinates: IntArray, starts: IntArray) -> FloatArray:
+    def _rounding_of(self, coordinates: IntArray, starts: IntArray) -> FloatArray:
         """Return bounds on the Frobenius W-norms of what rounding changes in groups, (g,).
 
-        A stored entry is the sum of a few terms, each rounded, none larger than the uncentred
-        column in its root mean square.
+        A stored entry is rounded once where coordinates combine columns. Columns as they are
+        come with their means, which are taken off first, four columns of a group at a time.
         """
         problem = self._problem
-        squares = segment_sums(problem.squares.value[coordinates], starts)
-        centre = segment_sums(problem.coordinates.centre[coordinates] ** 2, starts)
-        steps = 2.0 + np.diff(starts) / 4.0
-        bound: FloatArray = SINGLE * steps * (np.sqrt(squares) + np.sqrt(centre))
-        return bound
+        bound = np.sqrt(segment_sums(problem.squares.value[coordinates], starts))
+        if isinstance(problem.coordinates.whole, ColumnScale):
+            centre = segment_sums(problem.coordinates.centre[coordinates] ** 2, starts)
+            bound = (2.0 + np.diff(starts) / 4.0) * (bound + np.sqrt(centre))
+        rounded: FloatArray = SINGLE * bound
+        return rounded
+
+    def be_exact(self) -> None:
+        """Take products with the columns as they are from now on."""
+        self._may_round = False
 
     def exact_rows(self, rows: IntArray) -> FloatArray:
         """Return some rows, the intercept's included, in double precision and their basis."""

@@ -124,3 +124,37 @@ def test_float32_is_certified_in_float64():
     assert fit.converged.all()
     assert fit.certificate.min() > -1e-12
     np.testing.assert_allclose(fit.check(), fit.certificate, atol=1e-7)
+
+
+@pytest.mark.parametrize("standardize", ["auto", False])
+@pytest.mark.parametrize("size", [1, 40])
+def test_coarse_tolerances_are_met_by_columns_far_from_zero(standardize, size):
+    """What rounding to single precision may change must not keep a fit from converging."""
+    rng = np.random.default_rng(0)
+    X = rng.uniform(8.0, 9.0, size=(1500, 120))  # 29 deviations, and 14 below
+    X[:, ::2] -= 4.0
+    y = (
+        (X[:, :20] - X[:, :20].mean(axis=0)) @ rng.normal(size=20) * 3 + rng.logistic(size=1500)
+    ) > 0
+    for tol in (1e-3, 1e-4):
+        fit = gs.fit(
+            X,
+            y.astype(float),
+            family="binomial",
+            groups=np.arange(120) // size,
+            standardize=standardize,
+            tol=tol,
+            n_lambda=20,
+        )
+        assert fit.converged.all()
+        assert (fit.check() <= fit.certificate + 1e-9).all()
+
+
+@pytest.mark.parametrize("tol", [1e-2, 1e-7])
+def test_certificates_at_lambda_zero_are_those_of_the_data(tol):
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(200, 60))
+    y = 0.4 * X[:, :8] @ rng.normal(size=8) + rng.normal(size=200)
+    fit = gs.fit(X, y, penalty="lasso", lambda_=[0.1, 0.0], tol=tol)
+    assert (fit.certificate >= 0).all()
+    np.testing.assert_allclose(fit.certificate, fit.check(), rtol=1e-4, atol=1e-13)

@@ -197,14 +197,18 @@ class Rounded(Screen):
     log: ClassVar[list] = []
 
     def certify(self, look, working, penalty):
-        """Correlations are no smaller than exact ones, and the loss no further off than stated."""
+        """Norms are no smaller than exact ones, and the loss is no further off than stated."""
         problem, state = self._problem, look.state
         value = super().certify(look, working, penalty)
-        assert working.rounded
+        assert working.rounded is not None
+        groups = look.needed[working.held[look.needed]]
         mine = np.repeat(working.held[look.needed], problem.blocks.sizes[look.needed])
         exact = problem.correlate(look.dual)[look.rows][mine]
         found = self.correlation[look.rows][mine]
-        assert (np.abs(found) >= np.abs(exact)).all()
+        if problem.penalty.l1_fraction > 0:
+            assert (np.abs(found) >= np.abs(exact)).all()
+        part = problem.blocks.part(groups)
+        assert (part.norms(found) >= part.norms(exact) * (1.0 - ROUNDING)).all()
         np.testing.assert_allclose(found, exact, atol=1e-4 * problem.lambda_max)
         whole = np.zeros((problem.coordinates.size, problem.n_outputs))
         whole[working.coordinates] = working.standard(working.grown(state.theta))
