@@ -26,6 +26,7 @@ OBJECTIVE_SHARE = 1e-4  # and at most this times tol, of the objective as it sta
 FINEST = 1e-11  # and at least this before the model is refined
 TIGHTER = 0.1  # factor by which it is tightened while the certificate is above tol
 ROUNDS = 40
+PROGRESS = 0.9  # of the best certificate so far, below which a round has helped
 PATIENCE = 4  # rounds without progress at the finest accuracy before giving up
 AHEAD = 0.9  # of lambda: groups kept by the strong rule there are gathered with those needed
 COARSE = 1e-4  # tolerance from which columns in single precision are good enough
@@ -177,7 +178,7 @@ class Track:
         if rounded and self._round > 1:  # certificates may not get below what rounding adds
             self.working.be_exact()
             return True
-        self._stalled = self._stalled + 1 if value > 0.5 * self._best else 0
+        self._stalled = self._stalled + 1 if value > PROGRESS * self._best else 0
         self._best = min(self._best, value)
         if self._round >= ROUNDS or solution.exhausted:
             return False
