@@ -267,13 +267,12 @@ def _enlarged(
     """
     if penalty.l1_fraction > 0:
         return found + np.copysign(np.repeat(margin, blocks.sizes)[:, None], found)
-    norms = blocks.norms(found)
-    grown = 1.0 + margin[:, None] / np.maximum(norms, margin[:, None])
+    norms, more = blocks.norms(found), margin[:, None]
+    small = norms <= more  # what is nearly zero has no direction to grow in; its entries grow
+    grown = 1.0 + np.divide(more, norms, out=np.zeros_like(norms), where=~small)
     enlarged: FloatArray = found * np.repeat(grown, blocks.sizes, axis=0)
-    small = norms < margin[:, None]
-    if small.any():  # what is nearly zero hardly grows by a factor
-        more = np.repeat(small * margin[:, None], blocks.sizes, axis=0)
-        enlarged += np.copysign(more, found)
+    if small.any():
+        enlarged += np.copysign(np.repeat(small * more, blocks.sizes, axis=0), found)
     return enlarged
 
 

@@ -26,32 +26,25 @@ def is_long(*arrays: Array) -> bool:
 
 def exp(x: Array) -> Array:
     """Return exp(x), for long arrays no less than exp(-708) and no more than exp(709)."""
-    if not is_long(x):
-        return namespace(x).exp(x)
-    from grpsparse.backend.elementary import fill_exp
-
-    out = np.empty_like(x)
-    fill_exp(x.ravel("K"), out.ravel("K"))
-    return out
+    return _of_each("exp", x)
 
 
 def log(x: Array) -> Array:
     """Return log(x), for normal x > 0."""
-    if not is_long(x):
-        return namespace(x).log(x)
-    from grpsparse.backend.elementary import fill_log
-
-    out = np.empty_like(x)
-    fill_log(x.ravel("K"), out.ravel("K"))
-    return out
+    return _of_each("log", x)
 
 
 def log1p(x: Array) -> Array:
     """Return log(1 + x), for 0 <= x <= 1."""
+    return _of_each("log1p", x)
+
+
+def _of_each(name: str, x: Array) -> Array:
+    """Return a function of every entry, by the array's library or by the compiled loop."""
     if not is_long(x):
-        return namespace(x).log1p(x)
-    from grpsparse.backend.elementary import fill_log1p
+        return getattr(namespace(x), name)(x)
+    from grpsparse.backend import elementary
 
     out = np.empty_like(x)
-    fill_log1p(x.ravel("K"), out.ravel("K"))
+    getattr(elementary, f"fill_{name}")(x.ravel("K"), out.ravel("K"))
     return out

@@ -71,7 +71,7 @@ class WorkingSet:
         self.held: BoolArray = np.zeros(problem.blocks.weight.size, dtype=bool)
         self.groups: IntArray = np.empty(0, dtype=np.int64)
         self.coordinates: IntArray = np.empty(0, dtype=np.int64)
-        self._first = np.full(self.held.size, -1)  # row of each group after the intercept's
+        self._place = np.full(self.held.size, -1)  # of each group among those gathered
         self.rounding: FloatArray = np.zeros(self.held.size)
         self.blocks = Blocks(np.zeros(1, np.int64), problem.blocks.shared, np.empty(0))
         self.scale: FloatArray = np.ones(self.top)
@@ -115,7 +115,7 @@ class WorkingSet:
         self._append_turn(starts, gathered.turns)
         self.coordinates = np.concatenate([self.coordinates, self._problem.blocks.rows(new)])
         held = self.blocks
-        self._first[new] = held.starts[-1] + starts[:-1]
+        self._place[new] = held.weight.size + np.arange(new.size)
         if self._may_round:
             self.rounding[new] = self._rounding_of(self.coordinates[held.starts[-1] :], starts)
         self.scale = np.concatenate([self.scale, gathered.scale])
@@ -200,9 +200,8 @@ class WorkingSet:
 
     def correlate(self, stored: Sources, weighted: FloatArray, groups: IntArray) -> FloatArray:
         """Return Z'W R of groups that are held, from stored columns, one group after another."""
-        sizes = self._problem.blocks.sizes[groups]
-        ends = np.cumsum(sizes)
-        rows = np.repeat(self._first[groups] - ends + sizes, sizes) + np.arange(ends[-1])
+        place = self._place[groups]
+        rows = self.blocks.rows(place[place >= 0])  # the others have no coordinates
         found = stored.correlate(weighted, self.top + rows)
         if self._turn is None:
             return found

@@ -158,3 +158,18 @@ def test_certificates_at_lambda_zero_are_those_of_the_data(tol):
     fit = gs.fit(X, y, penalty="lasso", lambda_=[0.1, 0.0], tol=tol)
     assert (fit.certificate >= 0).all()
     np.testing.assert_allclose(fit.certificate, fit.check(), rtol=1e-4, atol=1e-13)
+
+
+@pytest.mark.parametrize("standardize", ["auto", False])
+def test_constant_columns_do_not_disturb_coarse_fits(standardize):
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(300, 90))
+    y = X[:, :6] @ rng.normal(size=6) + rng.normal(size=300)
+    with_constants = np.insert(X, [0, 9, 60], 2.0, axis=1)
+    asked = {"penalty": "lasso", "standardize": standardize, "tol": 1e-3, "n_lambda": 15}
+    solver = gs.solvers.BlockDescent(arithmetic="residual")
+    fits = [gs.fit(each, y, solver=solver, **asked) for each in (X, with_constants)]
+    kept = np.flatnonzero((with_constants != 2.0).any(axis=0))
+    assert fits[1].converged.all()
+    assert (fits[1].check() <= fits[1].certificate + 1e-9).all()
+    np.testing.assert_allclose(fits[1].coef_path[:, kept], fits[0].coef_path, atol=1e-6)
