@@ -84,8 +84,8 @@ class Reach:
     """
 
     def __init__(self, problem: Problem) -> None:
-        self._coordinates, self._weights = problem.coordinates, problem.data.weights
-        bound, exact = self._coordinates.reach(problem.squares)
+        self._grams, self._sizes = problem.grams, problem.blocks.sizes
+        bound, exact = problem.coordinates.reach(problem.squares)
         self._exact: BoolArray = exact
         self.values = bound * ROUNDED_UP
 
@@ -95,10 +95,10 @@ class Reach:
         if not groups.size:
             return
         self._exact[groups] = True
-        sizes = np.diff(self._coordinates.starts)[groups]
+        sizes = self._sizes[groups]
         for size in np.unique(sizes):
             same = groups[sizes == size]
-            largest = np.linalg.eigvalsh(self._coordinates.group_grams(same, self._weights))[:, -1]
+            largest = np.linalg.eigvalsh(self._grams.of(same))[:, -1]
             self.values[same] = np.sqrt(np.maximum(largest, 0.0)) * ROUNDED_UP
 
 

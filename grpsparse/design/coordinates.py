@@ -123,7 +123,7 @@ class Standardised:
 
         index, scale, centre = self._dense_groups(whole, groups)
         out = np.empty((*index.shape, index.shape[1]))
-        group_grams(dense.columns, index, weights, centre / scale, out)
+        group_grams(dense.columns, index, np.sqrt(weights), centre / scale, out)
         out *= scale[:, :, None] * scale[:, None, :]
         return out
 

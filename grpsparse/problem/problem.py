@@ -20,6 +20,7 @@ from grpsparse.errors import ResponseError
 from grpsparse.groups import Deferred, FloatArray, IntArray
 from grpsparse.penalties import Penalty
 from grpsparse.problem.blocks import Blocks
+from grpsparse.problem.grams import GroupGrams
 from grpsparse.problem.null import Basis, fit_null, unpenalised_basis
 from grpsparse.problem.smooth import Observed, SmoothFit
 
@@ -122,6 +123,7 @@ class Problem:
     gradient_scale: float  # lambda_max, or the null residual's norm where nothing is penalised
     curvature: float  # of the loss in eta, typical at the null fit
     squares: Deferred[FloatArray]  # W-norms squared of the coordinates, (q,)
+    grams: GroupGrams
 
     @property
     def dtype(self) -> Any:
@@ -205,6 +207,7 @@ def build_problem(
         size,
         _typical_curvature(data, fit),
         Deferred(lambda: coordinates.squares(data.weights)),
+        GroupGrams(coordinates, data.weights),
     )
 
 

@@ -90,14 +90,13 @@ class Sources:
         self, groups: IntArray, sizes: IntArray, first: IntArray, *, turned: bool
     ) -> tuple[FloatArray, list[tuple[IntArray, FloatArray]]]:
         """Store dense columns in the eigenbasis of their groups; return D and the bases."""
-        known, weights = self._problem.coordinates, self._problem.data.weights
+        known = self._problem.coordinates
         starts = np.concatenate([[0], np.cumsum(sizes)])
         scale = np.ones(starts[-1])
         turns = []
         for size in np.unique(sizes):
             members = np.flatnonzero(sizes == size)
-            grams = known.group_grams(groups[members], weights)
-            own, basis = eigenbasis(grams, turned=turned)
+            own, basis = eigenbasis(self._problem.grams.of(groups[members]), turned=turned)
             scale[starts[members][:, None] + np.arange(size)] = own
             known.turn_rows(groups[members], basis, first[members], self._store)
             if basis is not None:
