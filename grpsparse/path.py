@@ -18,7 +18,7 @@ from grpsparse.errors import OptionError
 from grpsparse.groups import FloatArray
 from grpsparse.problem import Problem, moments_of
 from grpsparse.record import Grid, Path, Point, collect
-from grpsparse.solvers import Solver, by_gram
+from grpsparse.solvers import Solver, Store, by_gram
 from grpsparse.threads import each_of
 from grpsparse.track import How, Track
 
@@ -80,8 +80,9 @@ def fit_paths(
     gram = _by_gram(solver, problems)
     exact = gram and problems[0].data.family.hessian == "constant"
     moments = moments_of(problems) if exact else [None] * len(problems)
+    store = None if gram else Store(problems[0])
     tracks = [
-        Track(problem, solver, tol, How(first, gram, each))
+        Track(problem, solver, tol, How(first, gram, each, store))
         for problem, each in zip(problems, moments, strict=True)
     ]
     stopped = None

@@ -49,12 +49,16 @@ class Look:
         Groups whose correlations are known; all others are proven to be optimal at zero.
     rows : ndarray of int
         Their coordinates, one group after the other.
+    blocks : Blocks
+        Of these rows.
     full : bool
         Whether all correlations are still to be computed.
     dual : ndarray of shape (n, K)
         The dual point they belong to, empty where no rows are looked at.
+    weighted : ndarray of shape (n, K)
+        W dual.
     size : float
-        Its W-norm, where it is needed: for columns that are rounded.
+        W-norm of the dual point, where it is needed: for columns that are rounded.
     passes : float
         Products with X that were taken, one with all columns being 1.
     """
@@ -63,8 +67,10 @@ class Look:
     lambda_: float
     needed: IntArray
     rows: IntArray
+    blocks: Blocks
     full: bool
     dual: FloatArray
+    weighted: FloatArray
     size: float = 0.0
     passes: float = 0.0
 
@@ -89,17 +95,18 @@ class Reach:
         self._exact: BoolArray = exact
         self.values = bound * ROUNDED_UP
 
-    def tighten(self, groups: IntArray) -> None:
-        """Replace the bounds of some groups by the norms of their Gram matrices."""
+    def tighten(self, groups: IntArray) -> bool:
+        """Replace the bounds of some groups by exact ones, and return whether any was not yet."""
         groups = groups[~self._exact[groups]]
         if not groups.size:
-            return
+            return False
         self._exact[groups] = True
         sizes = self._sizes[groups]
         for size in np.unique(sizes):
             same = groups[sizes == size]
             largest = np.linalg.eigvalsh(self._grams.of(same))[:, -1]
             self.values[same] = np.sqrt(np.maximum(largest, 0.0)) * ROUNDED_UP
+        return True
 
 
 class Screen:
@@ -116,7 +123,7 @@ class Screen:
         # a dual point and its correlations a row each, class after class
         self._duals: FloatArray = np.empty((0, start.dual.size))
         self._known: FloatArray = np.empty((0, start.correlation.size))
-        self._moments = self._lifted = np.empty((0, 0))
+        self._moments = self._inverse = np.empty((0, 0))
         self._reach = Reach(problem)
         self.correlation = problem.start.correlation
         self._remember(problem.start.dual, self.correlation)
@@ -130,65 +137,75 @@ class Screen:
     def look(self, state: State, lambda_: float, swept: BoolArray, working: WorkingSet) -> Look:
         """Estimate all correlations, clear the groups that are bounded, evaluate the others."""
         problem = self._problem
+        blocks, n_outputs = problem.blocks, problem.n_outputs
         dual = dual_point(problem, state, lambda_)
-        share, left = self._project(dual)
-        n_outputs = problem.n_outputs
+        flat = dual.T.ravel()
+        weighted = self._weighted(flat)
+        share, left = self._project(flat, weighted)
         correlation = (share @ self._known).reshape(n_outputs, -1).T
         self.correlation = correlation
-        excess = problem.blocks.excess(problem.penalty, correlation, lambda_)
+        excess = blocks.excess(problem.penalty, correlation, lambda_)
         worst = excess[:, 0] if excess.shape[1] == 1 else excess.max(axis=1)
-        worst += SLACK * lambda_ * problem.blocks.weight
+        worst += (SLACK * lambda_) * blocks.weight
         doubtful = worst + self._reach.values * left > 0
-        self._reach.tighten(np.flatnonzero(doubtful & ~swept))
-        needed = np.flatnonzero(swept | (worst + self._reach.values * left > 0))
-        rows = problem.blocks.rows(needed)
-        own = problem.blocks.sizes[swept].sum()
-        size = 0.0 if working.rounded is None else self._norm(dual)
-        look = Look(state, lambda_, needed, rows, full=True, dual=dual, size=size)
-        if rows.size > FULL_ABOVE * correlation.shape[0] + own:
+        if self._reach.tighten((doubtful & ~swept).nonzero()[0]):
+            doubtful = worst + self._reach.values * left > 0
+        needed = (swept | doubtful).nonzero()[0]
+        look = Look(
+            state,
+            lambda_,
+            needed,
+            blocks.rows(needed),
+            blocks.part(needed),
+            full=True,
+            dual=dual,
+            weighted=weighted.reshape(n_outputs, -1).T,
+            size=0.0 if working.rounded is None else float(np.sqrt(flat @ weighted)),
+        )
+        own = blocks.sizes[swept].sum()
+        if look.rows.size > FULL_ABOVE * correlation.shape[0] + own:
             return look
-        correlation[rows] = self._evaluate(look, working)
-        return replace(look, full=False, passes=rows.size / max(1, correlation.shape[0]))
+        correlation[look.rows] = self._evaluate(look, working)
+        return replace(look, full=False, passes=look.rows.size / max(1, correlation.shape[0]))
 
     def _evaluate(self, look: Look, working: WorkingSet) -> FloatArray:
-        """Return the correlations of some groups, made larger by what rounding may have taken."""
-        blocks, coordinates = self._problem.blocks, self._problem.coordinates
-        dual, needed = look.dual, look.needed
-        weighted = self._problem.data.weights[:, None] * dual
+        """Return the correlations of some groups, made larger by what rounding may have taken.
+
+        Those from rounded columns are in the basis of the working set, where norms are the same.
+        """
+        blocks, coordinates, needed = look.blocks, self._problem.coordinates, look.needed
         stored = working.rounded
         if stored is None:
-            return coordinates.correlate(weighted, needed)
+            return coordinates.correlate(look.weighted, needed)
+        margin = look.size * working.rounding[needed]
         held = working.held[needed]
-        mine, groups = np.repeat(held, blocks.sizes[needed]), needed[held]
-        out = np.empty((mine.size, dual.shape[1]))
-        if groups.size:
-            found = working.correlate(stored, weighted, groups)
-            margin = look.size * working.rounding[groups]
-            out[mine] = _enlarged(found, blocks.part(groups), margin, self._problem.penalty)
-        if groups.size < needed.size:
-            out[~mine] = coordinates.correlate(weighted, needed[~held])
+        if held.all():
+            found = working.correlate(stored, look.weighted, needed)
+            return _enlarged(found, blocks, margin, self._problem.penalty)
+        out = np.zeros((look.rows.size, look.weighted.shape[1]))
+        mine = np.repeat(held, blocks.sizes)
+        out[mine] = working.correlate(stored, look.weighted, needed[held])
+        out = _enlarged(out, blocks, margin * held, self._problem.penalty)
+        out[~mine] = coordinates.correlate(look.weighted, needed[~held])
         return out
-
-    def _norm(self, dual: FloatArray) -> float:
-        """Return the W-norm of a dual point."""
-        return float(np.sqrt(self._problem.data.mean(np.square(dual).sum(axis=1))))
 
     def receive(self, look: Look, correlation: FloatArray) -> Look:
         """Take in all correlations (q, K) of a look that asked for them."""
         self.correlation = correlation
         self._remember(look.dual, correlation)
-        every, rows = np.arange(self._problem.blocks.weight.size), np.arange(correlation.shape[0])
-        return replace(look, needed=every, rows=rows, full=False, passes=1.0)
+        blocks = self._problem.blocks
+        every, rows = np.arange(blocks.weight.size), np.arange(correlation.shape[0])
+        return replace(look, needed=every, rows=rows, blocks=blocks, full=False, passes=1.0)
 
     def certify(self, look: Look, working: WorkingSet, penalty: float) -> float:
         """Return the certificate of the point looked at."""
-        problem, needed, rows = self._problem, look.needed, look.rows
+        problem, rows = self._problem, look.rows
         theta = np.empty((0, problem.n_outputs))
         if not problem.penalty.convex:
             whole = np.zeros((problem.coordinates.size, problem.n_outputs))
             whole[working.coordinates] = working.standard(working.grown(look.state.theta))
             theta = whole[rows]
-        checked = Checked(problem.blocks.part(needed), self.correlation[rows], theta)
+        checked = Checked(look.blocks, self.correlation[rows], theta)
         value = certify(problem, look.state, look.lambda_, look.dual, checked, penalty=penalty)
         if working.rounded is None:
             return value
@@ -229,14 +246,11 @@ class Screen:
         """Return the groups that the strong rule keeps for lambda, (G,)."""
         return strong_rule(self._problem, self.correlation, lambda_, previous)
 
-    def _project(self, dual: FloatArray) -> tuple[FloatArray, float]:
+    def _project(self, flat: FloatArray, weighted: FloatArray) -> tuple[FloatArray, float]:
         """Return the coefficients on the bank, and the W-norm of what is left."""
-        data, flat = self._problem.data, dual.T.ravel()
-        products = self._duals @ self._weighted(flat)
-        # any coefficients give a true bound
-        share = np.asarray(np.linalg.solve(self._lifted, products), dtype=np.float64)
-        left = np.square(flat - share @ self._duals).reshape(dual.shape[1], -1)
-        return share, float(np.sqrt(data.mean(left[0] if len(left) == 1 else left.sum(axis=0))))
+        share = self._inverse @ (self._duals @ weighted)  # any coefficients give a true bound
+        rest = flat - share @ self._duals
+        return share, float(np.sqrt(rest @ self._weighted(rest)))
 
     def _weighted(self, flat: FloatArray) -> FloatArray:
         """Return the weights times values (K n,), class after class."""
@@ -255,7 +269,7 @@ class Screen:
         moments[:-1, :-1] = self._moments[1 - size :, 1 - size :] if size > 1 else 0.0
         moments[-1] = moments[:, -1] = newest
         self._moments = moments
-        self._lifted = moments + NEARLY * np.trace(moments) * np.eye(size)
+        self._inverse = np.linalg.inv(moments + NEARLY * np.trace(moments) * np.eye(size))
 
 
 def _enlarged(
@@ -269,7 +283,7 @@ def _enlarged(
         return found + np.copysign(np.repeat(margin, blocks.sizes)[:, None], found)
     norms, more = blocks.norms(found), margin[:, None]
     small = norms <= more  # what is nearly zero has no direction to grow in; its entries grow
-    grown = 1.0 + np.divide(more, norms, out=np.zeros_like(norms), where=~small)
+    grown = 1.0 + more / np.where(small, np.inf, norms)
     enlarged: FloatArray = found * np.repeat(grown, blocks.sizes, axis=0)
     if small.any():
         enlarged += np.copysign(np.repeat(small * more, blocks.sizes, axis=0), found)
@@ -306,7 +320,8 @@ class MomentScreen:
     ) -> Look:
         """Take the correlations of the point."""
         self.correlation = state.correlation
-        return Look(state, lambda_, self._every, self._rows, full=False, dual=np.empty((0, 1)))
+        blocks, none = self._moments.problem.blocks, np.empty((0, 1))
+        return Look(state, lambda_, self._every, self._rows, blocks, False, none, none)
 
     def receive(self, look: Look, correlation: FloatArray) -> Look:  # noqa: ARG002
         """Return the look: nothing is ever asked for."""

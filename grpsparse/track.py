@@ -16,7 +16,7 @@ from grpsparse.groups import BoolArray, FloatArray, IntArray
 from grpsparse.problem import Moments, Problem, State
 from grpsparse.record import Point, Work
 from grpsparse.screening import Look, MomentScreen, Screen
-from grpsparse.solvers import Solution, Solver, Task, WorkingSet
+from grpsparse.solvers import Solution, Solver, Store, Task, WorkingSet
 
 __all__ = ["How", "Track"]
 
@@ -46,11 +46,14 @@ class How:
         Whether sweeps are on Gram matrices.
     moments : Moments, optional
         Of a gaussian problem whose rows are not needed any more.
+    store : Store, optional
+        Of dense columns, shared by problems of one design.
     """
 
     first: float
     gram: bool = False
     moments: Moments | None = None
+    store: Store | None = None
 
 
 class Track:
@@ -68,7 +71,11 @@ class Track:
         self.problem, self.solver, self.tol = problem, solver, tol
         rounded = tol >= COARSE and problem.penalty.convex
         self.working = WorkingSet(
-            problem, gathered=not how.gram, moments=how.moments, rounded=rounded
+            problem,
+            gathered=not how.gram,
+            moments=how.moments,
+            rounded=rounded,
+            store=how.store,
         )
         self.screen = Screen(problem) if how.moments is None else MomentScreen(how.moments)
         self.points: list[Point] = []
@@ -126,8 +133,7 @@ class Track:
 
     def weighted_dual(self) -> FloatArray:
         """Return W dual, (n, K)."""
-        weighted: FloatArray = self.problem.data.weights[:, None] * self._look.dual
-        return weighted
+        return self._look.weighted
 
     def receive(self, correlation: FloatArray) -> None:
         """Take the correlations (q, K) of all groups."""
@@ -168,9 +174,8 @@ class Track:
         problem, solution = self.problem, self._solution
         rounded = self.working.rounded is not None
         self._gradient = None if rounded else self.screen.gradient(self.state, self.working)
-        blocks = problem.blocks.part(look.needed)
         known = self.screen.correlation[look.rows]
-        joining = (blocks.excess(problem.penalty, known, self._lambda) > 0).any(axis=1)
+        joining = (look.blocks.excess(problem.penalty, known, self._lambda) > 0).any(axis=1)
         new = look.needed[joining & ~self._kept[look.needed]]
         if new.size:
             self._kept[new] = True

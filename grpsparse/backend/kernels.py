@@ -85,7 +85,7 @@ def _rows_gradient(
     """Fill the block's gradient (m, K); return whether the visit touches its own rows only."""
     rows, frames = sources
     base, residual, moved = state[1], state[2], state[3]
-    gradient, sums, lazy = work[0], work[4], work[5]
+    gradient, sums, lazy, raw = work[0], work[4], work[5], work[6]
     first, last, low, high = spans[block, 0], spans[block, 1], spans[block, 2], spans[block, 3]
     alone = False
     if sparse is not None:
@@ -96,7 +96,7 @@ def _rows_gradient(
             else:
                 lazy_flush(lazy, curvature, residual, moved)
     if not alone:
-        block_gradient(rows, factors, sparse, frames, spans, block, residual, sums, gradient)
+        block_gradient(rows, factors, sparse, frames, spans, block, residual, sums, raw, gradient)
     for j in range(last - first):
         for k in range(high - low):
             gradient[j, k] += base[low + k, first + j]
@@ -131,7 +131,7 @@ def _rows_change(
                 lazy_gradient(sparse, frames, spans, block, residual, curvature, lazy, after)
                 observed = lazy_change(spans, block, step, gradient, base, after, bound)
     if not alone:
-        block_change(rows, factors, sparse, frames, spans, block, step, sums, change)
+        block_change(rows, factors, sparse, frames, spans, block, step, sums, after, change)
         low, high = spans[block, 2], spans[block, 3]
         observed = weighted_change(change, low, high, chances, curvature, mean)
     return observed

@@ -104,15 +104,39 @@ def _column_products(columns: Any, index: Any, residual: Any, spare: Any, out: A
                     out[j + c, k] += single[c]
 
 
-@njit(cache=True, **KERNEL, **LEAN, fastmath=FAST)
-def column_moments(columns: Any, weights: Any, centre: Any, out: Any) -> None:
-    """Fill out (p,) with sum_i w_i (x_ij - centre_j)^2 for columns (p, n)."""
-    for j in range(columns.shape[0]):
-        row, middle, total = columns[j], centre[j], 0.0
-        for i in range(weights.shape[0]):
-            away = row[i] - middle
-            total += weights[i] * away * away
-        out[j] = total
+@njit(**INNER, **LEAN, fastmath=FAST)
+def _four_moments(
+    w: Any, a: Any, b: Any, c: Any, d: Any, ma: float, mb: float, mc: float, md: float
+) -> Any:
+    aa = bb = cc = dd = 0.0
+    for i in range(w.shape[0]):
+        x, y, z, u = a[i] - ma, b[i] - mb, c[i] - mc, d[i] - md
+        aa += w[i] * x * x
+        bb += w[i] * y * y
+        cc += w[i] * z * z
+        dd += w[i] * u * u
+    return aa, bb, cc, dd
+
+
+@njit(cache=True, **KERNEL, **LEAN)
+def column_moments(columns: Any, index: Any, weights: Any, centre: Any, out: Any) -> None:
+    """Fill out (len(index),) with sum_i w_i (x_ij - centre_j)^2 of columns (p, n)."""
+    count = index.shape[0]
+    for j in range(0, count, 4):
+        k, l, m = min(j + 1, count - 1), min(j + 2, count - 1), min(j + 3, count - 1)
+        sums = _four_moments(
+            weights,
+            columns[index[j]],
+            columns[index[k]],
+            columns[index[l]],
+            columns[index[m]],
+            centre[j],
+            centre[k],
+            centre[l],
+            centre[m],
+        )
+        for c in range(min(4, count - j)):
+            out[j + c] = sums[c]
 
 
 @njit(cache=True, **KERNEL, **LEAN)

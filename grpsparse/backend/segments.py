@@ -6,7 +6,7 @@ import numpy as np
 
 from grpsparse.groups import FloatArray, IntArray
 
-__all__ = ["segment_entries", "segment_sums"]
+__all__ = ["segment_entries", "segment_norms", "segment_sums"]
 
 
 def segment_entries(segments: IntArray, starts: IntArray) -> IntArray:
@@ -59,3 +59,32 @@ def segment_sums(values: FloatArray, starts: IntArray) -> FloatArray:
     if filled.any():
         sums[filled] = np.add.reduceat(values[: starts[-1]], starts[:-1][filled])
     return sums
+
+
+def segment_norms(values: FloatArray, starts: IntArray, *, shared: bool) -> FloatArray:
+    """Return the Frobenius norms of segments of rows, over all columns or of each.
+
+    Parameters
+    ----------
+    values : ndarray of shape (q, K)
+    starts : ndarray of int, shape (G + 1,)
+    shared : bool
+        Whether a norm is that of all columns.
+
+    Returns
+    -------
+    ndarray of shape (G, 1), or (G, K) where columns are apart
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> segment_norms(np.array([[3.0], [4.0], [2.0]]), np.array([0, 2, 3]), shared=True)
+    array([[5.],
+           [2.]])
+    """
+    from grpsparse.backend.norms import fill_norms
+
+    by_column = np.ascontiguousarray(values.T)
+    out = np.empty((1 if shared else by_column.shape[0], starts.size - 1))
+    fill_norms(by_column, starts, out)
+    return out.T

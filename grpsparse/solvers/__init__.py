@@ -8,9 +8,11 @@ from grpsparse.errors import OptionError
 from grpsparse.solvers.arithmetic import by_gram
 from grpsparse.solvers.block_descent import BlockDescent
 from grpsparse.solvers.protocol import Solution, Solver, Task
+from grpsparse.solvers.store import Store
 from grpsparse.solvers.working_set import WorkingSet
 
-__all__ = ["BlockDescent", "Solution", "Solver", "Task", "WorkingSet", "by_gram", "get", "names"]
+__all__ = ["BlockDescent", "Solution", "Solver", "Store", "Task", "WorkingSet"]
+__all__ += ["by_gram", "get", "names"]
 
 _SOLVERS = {"block_descent": BlockDescent}
 

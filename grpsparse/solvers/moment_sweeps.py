@@ -39,7 +39,8 @@ class MomentSweeps:
         self.moments, self.working, self.task = moments, working, task
         self.theta, self.intercept, self.eta = start.theta.copy(), start.intercept, start.eta
         self.base = start.correlation.T.copy()
-        self.spans, self.levels, self.metric = working.plan(task.groups, task.lambda_)
+        self.plan = working.plan(task.groups, task.lambda_)
+        self.spans, self.levels, self.metric = self.plan.spans, self.plan.levels, self.plan.metric
 
     def sweep(self, max_sweeps: int) -> tuple[int, float]:
         """Sweep until little is gained; return sweeps and first gain over the null deviance."""
@@ -70,7 +71,7 @@ class MomentSweeps:
 
     def state(self) -> State:
         """Return the point reached."""
-        self.working.keep_metric(self.task.groups, self.metric)
+        self.working.keep_metric(self.plan)
         correlation = self.base.T
         if self.task.target < EXACT_BELOW:
             correlation = self.moments.correlation(self.theta)

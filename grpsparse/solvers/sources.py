@@ -1,10 +1,11 @@
 """Where the columns of a working set live: dense rows, factor codes, or sparse columns.
 
-Dense columns are copied once, in single precision and turned into the eigenbasis of their
-group's Gram matrix; the sweeps are iterative refinement, so nothing is lost. (Where a tolerance
-is coarse, products outside of sweeps are taken with these columns too, and allow for it.)
-Factors and sparse columns are used where the design has them, with a scale and a centre per
-coordinate.
+Dense columns are rows of a store (:mod:`grpsparse.solvers.store`), in single precision; the
+sweeps are iterative refinement, so nothing is lost. (Where a tolerance is coarse, products
+outside of sweeps are taken with these rows too, and allow for it.) Coordinates under the weights
+of the store's owner are these rows. Under other weights a column has another mean and perhaps
+another scale, so a group's coordinates are its rows times a matrix, less a centre. Factors and
+sparse columns are used where the design has them, with a scale and a centre per coordinate.
 """
 
 from __future__ import annotations
@@ -17,11 +18,10 @@ import numpy as np
 from grpsparse.groups import FloatArray, IntArray
 from grpsparse.problem import Problem
 from grpsparse.solvers.places import DENSE, FACTOR, SPARSE, Frames, locate
+from grpsparse.solvers.store import Store
+from grpsparse.solvers.views import View, Views
 
-__all__ = ["Gathered", "Sources", "eigenbasis", "in_place"]
-
-FLATTEST = 1e-9  # eigenvalue, relative to the largest, below which a metric is not smaller
-SAME = 1e-8  # a Gram matrix this close to the identity is not turned
+__all__ = ["Gathered", "Sources", "in_place"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,90 +58,116 @@ class Sources:
     problem : Problem
     top : int
         Rows of the intercept, which are ones.
+    store : Store
+        Of dense columns; it serves the problem.
     """
 
-    def __init__(self, problem: Problem, top: int) -> None:
-        self._problem = problem
-        self._store = np.ones((top, problem.data.y.shape[0]), dtype=np.float32)
+    def __init__(self, problem: Problem, top: int, store: Store) -> None:
+        self._problem, self._store = problem, store
+        self._views = None if store.owner is problem else Views(problem, store)
         self._frames = Frames.of(top)
         self._kinds: set[int] = set()
+        self._row: IntArray = np.arange(top)  # in the store, of every row of the working set
+        self._maps: list[tuple[IntArray, FloatArray]] = []  # rows (g, m) with their matrices
 
-    def add(self, groups: IntArray, starts: IntArray, *, turned: bool) -> Gathered:
+    def add(self, groups: IntArray, starts: IntArray) -> Gathered:
         """Gather groups, whose rows are ``starts[i]:starts[i + 1]`` of what is added."""
         coordinates = self._problem.blocks.rows(groups)
         found = locate(self._problem.coordinates, coordinates, starts, self._frames.turns.size)
-        scale = np.ones(coordinates.size)
-        turns: list[tuple[IntArray, FloatArray]] = []
+        gathered = Gathered(found.places, np.ones(coordinates.size), [])
+        frames, sizes = found.frames, np.diff(starts)
+        row: IntArray = np.full(coordinates.size, -1)
         dense = np.flatnonzero(found.places[:, 0] == DENSE)
         if dense.size:
-            rows = np.repeat(found.places[:, 0] == DENSE, np.diff(starts))
-            sizes = np.diff(starts)[dense]
-            first = self._room(int(sizes.sum())) + np.cumsum(sizes) - sizes
-            found.places[dense, 1] = first
-            scale[rows], bases = self._gather(groups[dense], sizes, first, turned=turned)
-            turns = [(dense[members], basis) for members, basis in bases]
+            found.places[dense, 1] = self._store.hold(groups[dense])
+        for size in np.unique(sizes[dense]).tolist():
+            members = dense[sizes[dense] == size]
+            inside = np.arange(size)
+            rows = starts[members][:, None] + inside
+            row[rows] = found.places[members, 1][:, None] + inside
+            view = self._view(groups[members], coordinates[rows], row[rows])
+            gathered.scale[rows] = view.metric
+            if view.basis is not None:
+                gathered.turns.append((members, view.basis))
+            if view.is_plain:
+                continue
+            found.places[members, 2] = size
+            frames.lead[rows], frames.centre[rows] = view.lead, view.centre
+            if view.maps is not None:
+                before = self._frames.turns.size + frames.turns.size
+                found.places[members, 3] = before + size**2 * np.arange(members.size)
+                frames = frames.turned_by(view.maps)
+                self._maps.append((self._row.size + rows, view.maps))
         if dense.size < groups.size:
-            self._scale_in_place(scale, coordinates, starts, found.places, turned=turned)
+            self._scale_in_place(gathered.scale, coordinates, starts, found.places)
         self._kinds.update(np.unique(found.places[:, 0]).tolist())
-        self._frames = self._frames.joined(found.frames)
-        return Gathered(found.places, scale, turns)
+        self._frames = self._frames.joined(frames)
+        self._row = np.concatenate([self._row, row])
+        return gathered
 
-    def _gather(
-        self, groups: IntArray, sizes: IntArray, first: IntArray, *, turned: bool
-    ) -> tuple[FloatArray, list[tuple[IntArray, FloatArray]]]:
-        """Store dense columns in the eigenbasis of their groups; return D and the bases."""
-        known = self._problem.coordinates
-        starts = np.concatenate([[0], np.cumsum(sizes)])
-        scale = np.ones(starts[-1])
-        turns = []
-        for size in np.unique(sizes):
-            members = np.flatnonzero(sizes == size)
-            own, basis = eigenbasis(self._problem.grams.of(groups[members]), turned=turned)
-            scale[starts[members][:, None] + np.arange(size)] = own
-            known.turn_rows(groups[members], basis, first[members], self._store)
-            if basis is not None:
-                turns.append((members, basis))
-        return scale, turns
+    def _view(self, groups: IntArray, coordinates: IntArray, rows: IntArray) -> View:
+        """Return what dense groups of one size are in terms of the store's rows (g, m)."""
+        if self._views is None:
+            return View(self._store.metric(groups), self._store.basis(groups))
+        return self._views.of(groups, coordinates, rows)
 
     def _scale_in_place(
-        self,
-        scale: FloatArray,
-        coordinates: IntArray,
-        starts: IntArray,
-        places: IntArray,
-        *,
-        turned: bool,
+        self, scale: FloatArray, coordinates: IntArray, starts: IntArray, places: IntArray
     ) -> None:
         """Fill in D of factors and sparse columns: their mean squares, not centred."""
         known = self._problem.coordinates
         sizes = np.diff(starts)
         inside = np.repeat(places[:, 0] != DENSE, sizes)
         own = self._problem.squares.value[coordinates] + known.centre[coordinates] ** 2
-        if not turned:
+        if not self._store.turned:
             largest = np.maximum.reduceat(own, starts[:-1])
             own = np.repeat(largest, sizes)
         scale[inside] = np.maximum(own, 1e-300)[inside]
 
     @property
     def dense(self) -> bool:
-        """Whether all columns are rows of the store, in the working set's order."""
+        """Whether all columns are made of rows of the store."""
         return self._kinds <= {DENSE}
+
+    def rounding(self, groups: IntArray) -> FloatArray:
+        """Return bounds on the Frobenius W-norms of what rounding changed in dense groups, (g,)."""
+        return (self._views or self._store).rounding(groups)
 
     def predictor(self, theta: FloatArray) -> FloatArray:
         """Return the stored columns times theta, (n, K), where all are dense."""
         from grpsparse.backend.products import add_columns
 
-        used = np.flatnonzero(theta.any(axis=1))
-        out = np.zeros((theta.shape[1], self._store.shape[1]))
-        add_columns(self._store, used, np.ascontiguousarray(theta[used]), out)
+        shift, rows = None, self._store.rows
+        if self._views is not None:
+            shift = self._frames.centre @ theta
+            theta = self._frames.lead[:, None] * theta
+            for own, maps in self._maps:
+                theta[own] = maps @ theta[own]
+        used = (theta if theta.shape[1] == 1 else theta.any(axis=1)).ravel().nonzero()[0]
+        out = np.zeros((theta.shape[1], rows.shape[1]))
+        add_columns(rows, self._row[used], np.ascontiguousarray(theta[used]), out)
+        if shift is not None:
+            out -= shift[:, None]
         return out.T
 
-    def correlate(self, weighted: FloatArray, rows: IntArray) -> FloatArray:
-        """Return products (len(rows), K) of stored columns with W R (n, K), where all are dense."""
+    def correlate(self, weighted: FloatArray, wanted: IntArray) -> FloatArray:
+        """Return products (len(wanted), K) with W R (n, K) of whole groups' rows, all dense."""
         from grpsparse.backend.products import column_products
 
-        out = np.zeros((rows.size, weighted.shape[1]))
-        column_products(self._store, rows, np.ascontiguousarray(weighted.T), out)
+        out = np.zeros((wanted.size, weighted.shape[1]))
+        column_products(
+            self._store.rows, self._row[wanted], np.ascontiguousarray(weighted.T), out
+        )
+        if self._views is None:
+            return out
+        if self._maps:
+            whole = np.zeros((self._row.size, out.shape[1]))
+            whole[wanted] = out
+            for own, maps in self._maps:
+                whole[own] = maps.transpose(0, 2, 1) @ whole[own]
+            out = whole[wanted]
+        out *= self._frames.lead[wanted, None]
+        out -= self._frames.centre[wanted, None] * weighted.sum(axis=0)
         return out
 
     def arrays(self) -> tuple[Any, Any, Any]:
@@ -156,28 +182,4 @@ class Sources:
             matrix = design.sparse.matrix
             indices = matrix.indices.astype(np.int32, copy=False)
             sparse = (matrix.indptr.astype(np.int64, copy=False), indices, matrix.data)
-        return (self._store, self._frames.arrays()), factors, sparse
-
-    def _room(self, count: int) -> int:
-        """Make room for more rows, and return the first of them."""
-        first, n = self._store.shape
-        # in place where the system can; what it gave away before lives in a sweep only
-        self._store.resize((first + count, n), refcheck=False)
-        return first
-
-
-def eigenbasis(grams: FloatArray, *, turned: bool) -> tuple[FloatArray, FloatArray | None]:
-    """Return the eigenvalues D (g, m) of Gram matrices (g, m, m), and their bases.
-
-    Without turning (or where there is nothing to turn) the bases are None; D is then the same
-    for all rows of a group, its mean square.
-    """
-    size = grams.shape[1]
-    diagonal = np.diagonal(grams, axis1=1, axis2=2)
-    means = np.maximum(diagonal.mean(axis=1, keepdims=True), np.finfo(np.float64).tiny)
-    if size == 1 or not turned:
-        return np.repeat(means, size, axis=1), None
-    if np.abs(grams - np.eye(size)).max() <= SAME:
-        return np.ones(grams.shape[:2]), None
-    values, basis = np.linalg.eigh(grams)
-    return np.maximum(values, FLATTEST * np.maximum(values[:, -1:], means)), basis
+        return (self._store.rows, self._frames.arrays()), factors, sparse

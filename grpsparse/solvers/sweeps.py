@@ -46,24 +46,33 @@ class Sweeps:
 
     def __init__(self, problem: Problem, start: State, working: WorkingSet, task: Task) -> None:
         self.problem, self.working, self.task = problem, working, task
-        theta = working.grown(start.theta)
-        self.theta = np.concatenate([start.intercept[None][: working.top], theta])
+        self.theta = np.zeros((working.top + working.size, start.theta.shape[1]))
+        self.theta[: working.top] = start.intercept
+        self.theta[working.top : working.top + start.theta.shape[0]] = start.theta
         self.eta, self.loss = start.eta, start.loss
         self.exact = True  # whether eta is that of the coefficients in double precision
         self.intercept = start.intercept
         self.gradient = task.gradient
-        self.spans, self.levels, self.metric = working.plan(task.groups, task.lambda_)
+        self.plan = working.plan(task.groups, task.lambda_)
+        self.spans, self.levels, self.metric = self.plan.spans, self.plan.levels, self.plan.metric
         self.quadratic = problem.data.family.hessian == "constant"
-        self.penalty_value = self._penalty(self.theta)
+        self._paid: float | None = None
         self.damping = 1.0  # on the model's curvature
 
     def _penalty(self, theta: FloatArray) -> float:
         blocks = self.working.blocks
         return blocks.value(self.problem.penalty, theta[self.working.top :], self.task.lambda_)
 
+    @property
+    def penalty_value(self) -> float:
+        """Penalty of the point reached."""
+        if self._paid is None:
+            self._paid = self._penalty(self.theta)
+        return self._paid
+
     def state(self) -> State:
         """Return the point reached."""
-        self.working.keep_metric(self.task.groups, self.metric)
+        self.working.keep_metric(self.plan)
         top = self.working.top
         intercept = self.theta[0] if top else self.intercept
         return State(self.theta[top:], intercept, self.eta, self.loss)
@@ -181,9 +190,14 @@ class Sweeps:
     def _move(self, theta: FloatArray, moved: FloatArray | SingleArray) -> None:
         """Accept the step if the objective does not rise.
 
-        Between two points a convex objective falls too, so the step is halved; a nonconvex
-        one may be higher, so there the curvature of the next model is raised.
+        A quadratic loss is its own model, and what the step lowered is known. Otherwise, between
+        two points a convex objective falls too, so the step is halved; a nonconvex one may be
+        higher, so there the curvature of the next model is raised.
         """
+        if self.quadratic:
+            self.theta, self.eta = theta, self.eta + moved
+            self.exact, self._paid = False, None
+            return
         data = self.problem.data
         before = self.loss + self.penalty_value
         size = 1.0
@@ -192,8 +206,8 @@ class Sweeps:
             trial = theta if size == 1.0 else self.theta + size * (theta - self.theta)
             penalty = self._penalty(trial)
             loss = data.loss(eta)
-            if self.quadratic or loss + penalty <= before + 1e-15 * max(1.0, abs(before)):
-                self.theta, self.eta, self.penalty_value = trial, eta, penalty
+            if loss + penalty <= before + 1e-15 * max(1.0, abs(before)):
+                self.theta, self.eta, self._paid = trial, eta, penalty
                 self.loss = loss
                 self.damping = max(1.0, 0.5 * self.damping)
                 self.exact &= self.working.sources is None
@@ -248,7 +262,7 @@ class Sweeps:
         self.theta = self.theta.copy()
         self.theta[used] = fit.theta
         self.eta, self.loss, self.exact = fit.eta, fit.loss, True
-        self.penalty_value = self._penalty(self.theta)
+        self._paid = None
         return fit.n_steps
 
     def refresh(self) -> None:
@@ -264,4 +278,4 @@ class Sweeps:
             used = np.flatnonzero(constant)
             self.theta = self.theta - constant[:, None]
             self.eta = self.eta - (constant[used] @ self.working.exact_rows(used))[:, None]
-            self.penalty_value = self._penalty(self.theta)
+            self._paid = None

@@ -185,7 +185,7 @@ def test_metrics_are_kept(data):
     learned = work.metric.copy()
     state = work.state()
     assert isinstance(state, State)
-    *_, metric = work.working.plan(work.task.groups, work.task.lambda_)
+    metric = work.working.plan(work.task.groups, work.task.lambda_).metric
     np.testing.assert_array_equal(metric, learned)
     assert np.ptp(learned) > 0
 
