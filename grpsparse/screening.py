@@ -177,7 +177,7 @@ class Screen:
         stored = working.rounded
         if stored is None:
             return coordinates.correlate(look.weighted, needed)
-        margin = look.size * working.rounding[needed]
+        margin = look.size * stored.rounding[needed]
         held = working.held[needed]
         if held.all():
             found = working.correlate(stored, look.weighted, needed)
@@ -207,11 +207,12 @@ class Screen:
             theta = whole[rows]
         checked = Checked(look.blocks, self.correlation[rows], theta)
         value = certify(problem, look.state, look.lambda_, look.dual, checked, penalty=penalty)
-        if working.rounded is None:
+        stored = working.rounded
+        if stored is None:
             return value
         # the loss is that of rounded columns: it is off by the dual times what rounding moves
         norms = working.blocks.norms(working.grown(look.state.theta)).sum(axis=1)
-        moved = float(norms @ working.rounding[working.groups])
+        moved = float(norms @ stored.rounding[working.groups])
         return value + look.size * moved / problem.scale
 
     def ahead(

@@ -257,22 +257,30 @@ def group_grams(columns: Any, index: Any, root: Any, centre: Any, out: Any) -> N
                 out[g, b, a] = out[g, a, b]
 
 
-@njit(cache=True, **KERNEL, **LEAN, fastmath=FAST)
-def turn_columns(columns: Any, index: Any, maps: Any, centre: Any, first: Any, out: Any) -> None:
+def turn_columns(
+    columns: Any, index: Any, maps: Any, centre: Any, first: Any, out: Any
+) -> None:
     """Fill out[first[g] + r] with sum_a maps[g, a, r] x_a - centre[g, r], x_a column index[g, a].
 
-    `columns` is (p, n), `index` (g, m), `maps` (g, m, m), and `out` single precision.
+    `columns` is (p, n), `index` (g, m), `maps` (g, m, r), `centre` (g, r), and `out` single
+    precision: sums are in double precision and rounded once.
     """
-    n = columns.shape[1]
-    m = index.shape[1]
+    _turn_columns(columns, index, maps, centre, first, np.empty(FEW_ROWS), out)
+
+
+@njit(cache=True, **KERNEL, **LEAN, fastmath=FAST)
+def _turn_columns(
+    columns: Any, index: Any, maps: Any, centre: Any, first: Any, total: Any, out: Any
+) -> None:
+    n, m = columns.shape[1], index.shape[1]
     for g in range(index.shape[0]):
         for low in range(0, n, FEW_ROWS):
             high = min(n, low + FEW_ROWS)
-            for r in range(m):
-                row = out[first[g] + r, low:high]
-                shift = np.float32(centre[g, r])
-                for i in range(high - low):
-                    row[i] = -shift
+            count = high - low
+            for r in range(maps.shape[2]):
+                row, shift = out[first[g] + r, low:high], centre[g, r]
+                for i in range(count):
+                    total[i] = -shift
                 for a in range(0, m, 4):
                     b, c, d = min(a + 1, m - 1), min(a + 2, m - 1), min(a + 3, m - 1)
                     wa = maps[g, a, r]
@@ -281,5 +289,7 @@ def turn_columns(columns: Any, index: Any, maps: Any, centre: Any, first: Any, o
                     wd = maps[g, d, r] if a + 3 < m else 0.0
                     xa, xb = columns[index[g, a], low:high], columns[index[g, b], low:high]
                     xc, xd = columns[index[g, c], low:high], columns[index[g, d], low:high]
-                    for i in range(high - low):
-                        row[i] += (wa * xa[i] + wb * xb[i]) + (wc * xc[i] + wd * xd[i])
+                    for i in range(count):
+                        total[i] += (wa * xa[i] + wb * xb[i]) + (wc * xc[i] + wd * xd[i])
+                for i in range(count):
+                    row[i] = total[i]

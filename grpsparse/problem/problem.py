@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from grpsparse.backend import LINEAR
 from grpsparse.design import Standardised
 from grpsparse.errors import ResponseError
 from grpsparse.groups import Deferred, FloatArray, IntArray
@@ -134,6 +135,11 @@ class Problem:
     def n_outputs(self) -> int:
         """Number of linear predictors K."""
         return int(self.data.y.shape[1])
+
+    @property
+    def turned(self) -> bool:
+        """Whether groups may be solved in any orthonormal basis: the penalty is one of norms."""
+        return self.penalty.code == LINEAR and self.penalty.l1_fraction == 0
 
     def correlate(self, dual: FloatArray) -> FloatArray:
         """Return Z'W dual, (q, K), for a dual point (n, K)."""

@@ -19,7 +19,7 @@ from grpsparse.groups import FloatArray, IntArray
 from grpsparse.problem import Problem
 from grpsparse.solvers.places import DENSE, FACTOR, SPARSE, Frames, locate
 from grpsparse.solvers.store import Store
-from grpsparse.solvers.views import View, Views
+from grpsparse.solvers.views import View, view_of
 
 __all__ = ["Gathered", "Sources", "in_place"]
 
@@ -59,15 +59,21 @@ class Sources:
     top : int
         Rows of the intercept, which are ones.
     store : Store
-        Of dense columns; it serves the problem.
+        Of dense columns.
+
+    Attributes
+    ----------
+    rounding : ndarray of shape (G,)
+        Bounds on what rounding changed in the columns of each group, as Frobenius W-norms.
     """
 
     def __init__(self, problem: Problem, top: int, store: Store) -> None:
         self._problem, self._store = problem, store
-        self._views = None if store.owner is problem else Views(problem, store)
+        self.rounding: FloatArray = np.zeros(problem.blocks.weight.size)
         self._frames = Frames.of(top)
         self._kinds: set[int] = set()
         self._row: IntArray = np.arange(top)  # in the store, of every row of the working set
+        self._is_plain = True  # whether coordinates are rows
         self._maps: list[tuple[IntArray, FloatArray]] = []  # rows (g, m) with their matrices
 
     def add(self, groups: IntArray, starts: IntArray) -> Gathered:
@@ -78,26 +84,18 @@ class Sources:
         frames, sizes = found.frames, np.diff(starts)
         row: IntArray = np.full(coordinates.size, -1)
         dense = np.flatnonzero(found.places[:, 0] == DENSE)
-        if dense.size:
-            found.places[dense, 1] = self._store.hold(groups[dense])
         for size in np.unique(sizes[dense]).tolist():
-            members = dense[sizes[dense] == size]
-            inside = np.arange(size)
-            rows = starts[members][:, None] + inside
-            row[rows] = found.places[members, 1][:, None] + inside
-            view = self._view(groups[members], coordinates[rows], row[rows])
-            gathered.scale[rows] = view.metric
-            if view.basis is not None:
-                gathered.turns.append((members, view.basis))
-            if view.is_plain:
-                continue
-            found.places[members, 2] = size
-            frames.lead[rows], frames.centre[rows] = view.lead, view.centre
-            if view.maps is not None:
-                before = self._frames.turns.size + frames.turns.size
-                found.places[members, 3] = before + size**2 * np.arange(members.size)
-                frames = frames.turned_by(view.maps)
-                self._maps.append((self._row.size + rows, view.maps))
+            alike = dense[sizes[dense] == size]
+            for chosen, view in view_of(self._problem, self._store, groups[alike]):
+                members = alike[chosen]
+                rows = starts[members][:, None] + np.arange(size)
+                row[rows] = view.first[:, None] + np.arange(size)
+                found.places[members, 1] = view.first
+                gathered.scale[rows] = view.metric
+                self.rounding[groups[members]] = view.rounding
+                if view.basis is not None:
+                    gathered.turns.append((members, view.basis))
+                frames = self._framed(frames, found.places, members, rows, view)
         if dense.size < groups.size:
             self._scale_in_place(gathered.scale, coordinates, starts, found.places)
         self._kinds.update(np.unique(found.places[:, 0]).tolist())
@@ -105,11 +103,22 @@ class Sources:
         self._row = np.concatenate([self._row, row])
         return gathered
 
-    def _view(self, groups: IntArray, coordinates: IntArray, rows: IntArray) -> View:
-        """Return what dense groups of one size are in terms of the store's rows (g, m)."""
-        if self._views is None:
-            return View(self._store.metric(groups), self._store.basis(groups))
-        return self._views.of(groups, coordinates, rows)
+    def _framed(
+        self, frames: Frames, places: IntArray, members: IntArray, rows: IntArray, view: View
+    ) -> Frames:
+        """Return frames that say how coordinates are made of rows, and mark places as such."""
+        if view.centre is None:
+            return frames
+        self._is_plain = False
+        places[members, 2] = rows.shape[1]
+        frames.lead[rows] = 1.0 if view.lead is None else view.lead
+        frames.centre[rows] = view.centre
+        if view.maps is None:
+            return frames
+        before = self._frames.turns.size + frames.turns.size
+        places[members, 3] = before + rows.shape[1] ** 2 * np.arange(members.size)
+        self._maps.append((self._row.size + rows, view.maps))
+        return frames.turned_by(view.maps)
 
     def _scale_in_place(
         self, scale: FloatArray, coordinates: IntArray, starts: IntArray, places: IntArray
@@ -119,7 +128,7 @@ class Sources:
         sizes = np.diff(starts)
         inside = np.repeat(places[:, 0] != DENSE, sizes)
         own = self._problem.squares.value[coordinates] + known.centre[coordinates] ** 2
-        if not self._store.turned:
+        if not self._problem.turned:
             largest = np.maximum.reduceat(own, starts[:-1])
             own = np.repeat(largest, sizes)
         scale[inside] = np.maximum(own, 1e-300)[inside]
@@ -129,16 +138,12 @@ class Sources:
         """Whether all columns are made of rows of the store."""
         return self._kinds <= {DENSE}
 
-    def rounding(self, groups: IntArray) -> FloatArray:
-        """Return bounds on the Frobenius W-norms of what rounding changed in dense groups, (g,)."""
-        return (self._views or self._store).rounding(groups)
-
     def predictor(self, theta: FloatArray) -> FloatArray:
         """Return the stored columns times theta, (n, K), where all are dense."""
         from grpsparse.backend.products import add_columns
 
         shift, rows = None, self._store.rows
-        if self._views is not None:
+        if not self._is_plain:
             shift = self._frames.centre @ theta
             theta = self._frames.lead[:, None] * theta
             for own, maps in self._maps:
@@ -158,7 +163,7 @@ class Sources:
         column_products(
             self._store.rows, self._row[wanted], np.ascontiguousarray(weighted.T), out
         )
-        if self._views is None:
+        if self._is_plain:
             return out
         if self._maps:
             whole = np.zeros((self._row.size, out.shape[1]))

@@ -9,20 +9,18 @@ of other threads may read them meanwhile.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from threading import Lock
 
 import numpy as np
 
-from grpsparse.backend import LINEAR, segment_sums
-from grpsparse.design import ColumnScale
 from grpsparse.groups import BoolArray, FloatArray, IntArray, SingleArray
-from grpsparse.problem import Blocks, Matrices, Problem
+from grpsparse.problem import Matrices, Problem
 
-__all__ = ["Store", "eigenbasis", "rounded_norms"]
+__all__ = ["Held", "Store", "eigenbasis"]
 
 FLATTEST = 1e-9  # eigenvalue, relative to the largest, below which a metric is not smaller
 SAME = 1e-8  # a Gram matrix this close to the identity is not turned
-SINGLE = 2.0**-24  # relative rounding of single precision
 GROWTH = 1.5  # of the room for rows, where there is no more
 
 
@@ -33,80 +31,50 @@ class Store:
     ----------
     owner : Problem
         In whose coordinates they are.
-
-    Attributes
-    ----------
-    turned : bool
-        Whether groups stand in the eigenbasis of their Gram matrix, which penalties of norms
-        alone do not see.
     """
 
     def __init__(self, owner: Problem) -> None:
-        penalty, top = owner.penalty, 1 if owner.intercept else 0  # a row of ones
+        top = 1 if owner.intercept else 0  # a row of ones
         self.owner = owner
-        self.turned = penalty.code == LINEAR and penalty.l1_fraction == 0
         self._lock = Lock()
         self._used = top
         self._room: SingleArray = np.ones((top, owner.data.y.shape[0]), dtype=np.float32)
         n_groups = owner.blocks.weight.size
         self._first: IntArray = np.full(n_groups, -1)
         self._is_turned: BoolArray = np.zeros(n_groups, dtype=np.bool_)
-        self._bases = Matrices(n_groups)
-        self._scale = Matrices(n_groups)
+        self._bases, self._metrics = Matrices(n_groups), Matrices(n_groups)
 
     @property
     def rows(self) -> SingleArray:
         """The rows, (m, n)."""
         return self._room[: self._used]
 
-    def serves(self, problem: Problem) -> bool:
-        """Return whether coordinates of a problem can be made of these rows."""
-        mine, theirs = self.owner.coordinates, problem.coordinates
-        if problem is self.owner:
-            return True
-        if not (isinstance(mine.whole, ColumnScale) and isinstance(theirs.whole, ColumnScale)):
-            return False
-        same = mine.whole.index.size == theirs.whole.index.size
-        return same and bool((mine.whole.index == theirs.whole.index).all())
-
-    def hold(self, groups: IntArray) -> IntArray:
-        """Gather groups that are not stored yet, and return the first row of each."""
+    def hold(self, groups: IntArray) -> Held:
+        """Return the rows of groups of one size as the owner has them; gather those missing."""
         with self._lock:
             missing = groups[self._first[groups] < 0]
-            sizes = self.owner.blocks.sizes[missing]
-            for size in np.unique(sizes):
-                self._gather(missing[sizes == size], int(size))
-        return self._first[groups]
+            if missing.size:
+                held = self._gather(self.owner, missing)
+                none = held.basis is None
+                identity = np.eye(held.metric.shape[1])[None]
+                self._bases.put(missing, identity if none else held.basis)
+                self._metrics.put(missing, held.metric[:, None, :])
+                self._is_turned[missing] = not none
+                self._first[missing] = held.first
+        basis = self._bases.of(groups) if self._is_turned[groups].any() else None
+        return Held(self._first[groups], self._metrics.of(groups)[:, 0], basis)
 
-    def _gather(self, groups: IntArray, size: int) -> None:
-        """Store groups of one size."""
-        metric, basis = eigenbasis(self.owner.grams.of(groups), turned=self.turned)
+    def keep(self, problem: Problem, groups: IntArray) -> Held:
+        """Gather groups of one size as another problem has them, for that problem alone."""
+        with self._lock:
+            return self._gather(problem, groups)
+
+    def _gather(self, problem: Problem, groups: IntArray) -> Held:
+        metric, basis = eigenbasis(problem.grams.of(groups), turned=problem.turned)
+        size = metric.shape[1]
         first = self._more(groups.size * size) + size * np.arange(groups.size)
-        self.owner.coordinates.turn_rows(groups, basis, first, self._room)
-        self._scale.put(groups, metric[:, None, :])
-        self._is_turned[groups] = basis is not None
-        self._bases.put(groups, np.eye(size)[None] if basis is None else basis)
-        self._first[groups] = first
-
-    def metric(self, groups: IntArray) -> FloatArray:
-        """Return the curvatures D (g, m) that the owner has of groups of one size."""
-        return self._scale.of(groups)[:, 0]
-
-    def basis(self, groups: IntArray) -> FloatArray | None:
-        """Return the bases (g, m, m) of groups of one size, None where none is turned."""
-        return self._bases.of(groups) if self._is_turned[groups].any() else None
-
-    def rounding(self, groups: IntArray) -> FloatArray:
-        """Return bounds on the Frobenius W-norms of what rounding changes in groups, (g,).
-
-        A stored entry is rounded once where coordinates combine columns.
-        """
-        owner, blocks = self.owner, self.owner.blocks.part(groups)
-        wanted = owner.blocks.rows(groups)
-        size = np.sqrt(segment_sums(owner.squares.value[wanted], blocks.starts))
-        if not isinstance(owner.coordinates.whole, ColumnScale):
-            return np.asarray(SINGLE * size)
-        return rounded_norms(size, owner.coordinates.centre[wanted], blocks)
+        problem.coordinates.turn_rows(groups, basis, first, self._room)
+        return Held(first, metric, basis)
 
     def _more(self, count: int) -> int:
         """Make room for more rows, and return the first of them."""
@@ -119,24 +87,23 @@ class Store:
         return first
 
 
-def rounded_norms(size: FloatArray, centre: FloatArray, blocks: Blocks) -> FloatArray:
-    """Return bounds on the norms of what rounding changes in columns, (g,).
-
-    Columns come with their means, which are taken off first, and four columns of a group are
-    added at a time.
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Groups of one size m in a store.
 
     Parameters
     ----------
-    size : ndarray of shape (g,)
-        Frobenius W-norms of the groups.
-    centre : ndarray of shape (r,)
-        Means of their coordinates.
-    blocks : Blocks
-        Theirs.
+    first : ndarray of int, shape (g,)
+        First row of each.
+    metric : ndarray of shape (g, m)
+        Curvatures D of the rows.
+    basis : ndarray of shape (g, m, m) or None
+        Their basis in the coordinates; None is the identity.
     """
-    means = np.sqrt(segment_sums(centre**2, blocks.starts))
-    rounded: FloatArray = SINGLE * (2.0 + blocks.sizes / 4.0) * (size + means)
-    return rounded
+
+    first: IntArray
+    metric: FloatArray
+    basis: FloatArray | None
 
 
 def eigenbasis(grams: FloatArray, *, turned: bool) -> tuple[FloatArray, FloatArray | None]:

@@ -1,11 +1,12 @@
 """Coordinates under one set of weights, made of rows that another set's coordinates filled.
 
-Where the owner of a store has s = B'(t x - c) for a group, and other weights ask for
-z = t' x - c', all of them columns by column, z in a basis Q is
+The owner of a store has s = C'x - c for the columns x of a group. Under other weights z = E'x - e
+is asked for, in a basis Q: with C M = E Q,
 
-    Q'z = M's - d,   M = B' diag(t' / t) Q,   d = Q'(c' - (t' / t) c).
+    Q'z = M's - d,   d = Q'e - M'c.
 
-Where t' / t is one number for the group, Q = B makes M that number.
+Columns that are only scaled (E = C diag(t)) by one number t for the group keep the owner's basis,
+and M is that number. A group whose coordinates are not made of the owner's has rows of its own.
 """
 
 from __future__ import annotations
@@ -14,108 +15,184 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grpsparse.backend import segment_sums
-from grpsparse.design import ColumnScale
-from grpsparse.groups import FloatArray, IntArray
+from grpsparse.groups import BoolArray, FloatArray, IntArray
 from grpsparse.problem import Problem
-from grpsparse.solvers.store import Store, eigenbasis, rounded_norms
+from grpsparse.solvers.store import Held, Store, eigenbasis
 
-__all__ = ["View", "Views"]
+__all__ = ["View", "view_of"]
+
+SINGLE = 2.0**-24  # relative rounding of single precision: a stored entry is rounded once
+SPANNED = 1e-9  # relative difference of C M from E Q below which coordinates are made of rows
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Groups of one size m, as rows of a store times ``maps * lead``, less a centre.
+    """Groups of one size m in terms of rows of a store.
 
     Parameters
     ----------
+    first : ndarray of int, shape (g,)
+        First of the m rows of each group.
     metric : ndarray of shape (g, m)
-        Curvatures D.
+        Curvatures D of the coordinates in their basis.
     basis : ndarray of shape (g, m, m) or None
-        The working basis in the problem's coordinates; None leaves them as they are.
-    lead, centre : ndarray of shape (g, m), or None
-        None where the coordinates are the rows.
+        That basis; None leaves the coordinates as they are.
+    rounding : ndarray of shape (g,)
+        Bounds on what rounding changes in the groups, as Frobenius W-norms.
+    lead : ndarray of shape (g, m) or None
+        What rows are multiplied by, where there are no maps. None: the coordinates are the rows.
     maps : ndarray of shape (g, m, m) or None
+        The matrices M.
+    centre : ndarray of shape (g, m) or None
+        The d that is taken off.
     """
 
+    first: IntArray
     metric: FloatArray
     basis: FloatArray | None
+    rounding: FloatArray
     lead: FloatArray | None = None
-    centre: FloatArray | None = None
     maps: FloatArray | None = None
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether the coordinates are the rows."""
-        return self.lead is None
+    centre: FloatArray | None = None
 
 
-class Views:
-    """How the coordinates of a problem are made of a store's rows.
+def view_of(problem: Problem, store: Store, groups: IntArray) -> list[tuple[IntArray, View]]:
+    """Return how groups of one size are made of rows of a store, which gathers what it lacks.
+
+    Returns
+    -------
+    list of (ndarray of int, View)
+        Positions in `groups`, and the view of these.
+    """
+    every = np.arange(groups.size)
+    if problem is store.owner:
+        return [(every, _plain(problem, groups, store.hold(groups)))]
+    size = int(problem.blocks.sizes[groups[0]])
+    alike = store.owner.blocks.sizes[groups] == size
+    views = []
+    if alike.any():
+        shared = every[alike]
+        view, spanned = _mapped(problem, store, groups[shared])
+        alike[shared] = spanned
+        if view is not None:
+            views.append((shared[spanned], view))
+    alone = every[~alike]
+    if alone.size:
+        held = store.keep(problem, groups[alone])
+        views.append((alone, _plain(problem, groups[alone], held)))
+    return views
+
+
+def _plain(problem: Problem, groups: IntArray, held: Held) -> View:
+    """Return groups whose coordinates are the rows."""
+    shape = held.metric.shape
+    squares = problem.squares.value[problem.blocks.rows(groups)].reshape(shape)
+    rounding = SINGLE * np.sqrt(squares.sum(axis=1))
+    return View(held.first, held.metric, held.basis, rounding)
+
+
+def _mapped(
+    problem: Problem, store: Store, groups: IntArray
+) -> tuple[View | None, BoolArray]:
+    """Return groups of one size made of the owner's rows, and which of them are."""
+    between = _between(problem, store.owner, groups)
+    if between is None:
+        return None, np.zeros(groups.size, dtype=np.bool_)
+    spanned, made = between
+    if not spanned.any():
+        return None, spanned
+    groups = groups[spanned]
+    held = store.hold(groups)
+    if made.ratio is None or (problem.turned and not made.is_uniform):
+        return _turned_view(problem, store, groups, held, made), spanned
+    ratio = made.ratio
+    centre = made.centre if held.basis is None else _by_group(held.basis, made.centre)
+    if problem.turned:
+        squares = ratio**2 * _moments(problem, store, held, centre / ratio)
+        metric = np.maximum(squares, np.finfo(np.float64).tiny)
+    else:
+        squares = problem.squares.value[problem.blocks.rows(groups)].reshape(ratio.shape)
+        metric, _ = eigenbasis(np.eye(ratio.shape[1]) * squares[:, None, :], turned=False)
+    sizes = np.sqrt(((squares + centre**2) / ratio**2).sum(axis=1))
+    rounding = SINGLE * np.abs(ratio).max(axis=1) * sizes
+    view = View(held.first, metric, held.basis, rounding, lead=ratio, centre=centre)
+    return view, spanned
+
+
+@dataclass(frozen=True, slots=True)
+class _Between:
+    """What takes an owner's coordinates C'x - c to others, E'x - e, without bases.
 
     Parameters
     ----------
-    problem : Problem
-    store : Store
-        That serves the problem and has another owner.
+    maps : ndarray of shape (g, m, m)
+        M with C M = E.
+    centre : ndarray of shape (g, m)
+        e - M'c.
+    ratio : ndarray of shape (g, m) or None
+        The diagonal of M where there is nothing else.
     """
 
-    def __init__(self, problem: Problem, store: Store) -> None:
-        self._problem, self._store = problem, store
-        mine, theirs = problem.coordinates.whole, store.owner.coordinates.whole
-        if not (isinstance(mine, ColumnScale) and isinstance(theirs, ColumnScale)):
-            raise TypeError("views are of coordinates that are single columns")
-        self._ratio = mine.scale / theirs.scale
-        before = store.owner.coordinates.centre
-        self._offset: FloatArray = problem.coordinates.centre - self._ratio * before
+    maps: FloatArray
+    centre: FloatArray
+    ratio: FloatArray | None
 
-    def of(self, groups: IntArray, coordinates: IntArray, rows: IntArray) -> View:
-        """Return the view of groups of one size, with their coordinates and rows (g, m)."""
-        ratio, offset = self._ratio[coordinates], self._offset[coordinates]
-        theirs = self._store.basis(groups)
-        if not self._store.turned:
-            squares = self._problem.squares.value[coordinates].mean(axis=1, keepdims=True)
-            metric = np.maximum(squares, np.finfo(np.float64).tiny)
-            return View(np.repeat(metric, ratio.shape[1], axis=1), None, ratio, offset)
-        if bool((ratio == ratio[:, :1]).all()):
-            if theirs is not None:
-                offset = _by_group(theirs, offset)
-            return View(self._moments(rows, ratio, offset), theirs, ratio, offset)
-        metric, mine = eigenbasis(self._problem.grams.of(groups), turned=True)
-        maps = np.eye(ratio.shape[1]) * ratio[:, None, :]
-        if mine is not None:
-            maps, offset = maps @ mine, _by_group(mine, offset)
-        if theirs is not None:
-            maps = theirs.transpose(0, 2, 1) @ maps
-        return View(metric, mine, np.ones_like(ratio), offset, np.ascontiguousarray(maps))
+    @property
+    def is_uniform(self) -> bool:
+        """Whether each group is only multiplied by a number."""
+        return self.ratio is not None and bool((self.ratio == self.ratio[:, :1]).all())
 
-    def _moments(self, rows: IntArray, ratio: FloatArray, centre: FloatArray) -> FloatArray:
-        """Return the mean squares of ratio * row - centre."""
-        from grpsparse.backend.products import column_moments
 
-        out = np.empty(rows.size)
-        weights, about = self._problem.data.weights, (centre / ratio).ravel()
-        column_moments(self._store.rows, rows.ravel(), weights, about, out)
-        return np.maximum(ratio**2 * out.reshape(rows.shape), np.finfo(np.float64).tiny)
+def _between(
+    problem: Problem, owner: Problem, groups: IntArray
+) -> tuple[BoolArray, _Between] | None:
+    """Return which groups are made of the owner's coordinates, and what takes these to them."""
+    mine, theirs = problem.coordinates.group_maps(groups), owner.coordinates.group_maps(groups)
+    if mine is None or theirs is None or mine.index.shape != theirs.index.shape:
+        return None
+    spanned = (mine.index == theirs.index).all(axis=1)
+    ratio = None
+    if mine.scale is not None and theirs.scale is not None:
+        ratio = mine.scale / theirs.scale
+        maps = np.eye(ratio.shape[1]) * ratio[:, :, None]
+    else:
+        maps = np.linalg.pinv(theirs.maps) @ mine.maps
+        off = np.abs(theirs.maps @ maps - mine.maps).max(axis=(1, 2))
+        spanned &= off <= SPANNED * np.abs(mine.maps).max(axis=(1, 2))
+    centre = mine.centre - _by_group(maps, theirs.centre)
+    some = _Between(maps[spanned], centre[spanned], None if ratio is None else ratio[spanned])
+    return spanned, some
 
-    def rounding(self, groups: IntArray) -> FloatArray:
-        """Return bounds on the Frobenius W-norms of what rounding changes in groups, (g,).
 
-        Rows are rounded as :func:`grpsparse.solvers.store.rounded_norms` says, under these
-        weights, and coordinates are at most the largest t' / t times as far off.
-        """
-        problem, blocks = self._problem, self._problem.blocks.part(groups)
-        wanted = problem.blocks.rows(groups)
-        ratio = self._ratio[wanted]
-        plain = problem.squares.value[wanted] + problem.coordinates.centre[wanted] ** 2
-        taken = self._store.owner.coordinates.centre[wanted]
-        size = np.sqrt(segment_sums(plain / ratio**2, blocks.starts))
-        largest = np.maximum.reduceat(np.abs(ratio), blocks.starts[:-1])
-        rounded: FloatArray = largest * rounded_norms(size, taken, blocks)
-        return rounded
+def _turned_view(
+    problem: Problem, store: Store, groups: IntArray, held: Held, made: _Between
+) -> View:
+    """Return groups in the eigenbasis of their own Gram matrices."""
+    metric, basis = eigenbasis(problem.grams.of(groups), turned=problem.turned)
+    maps, centre = made.maps, made.centre
+    if basis is not None:
+        maps, centre = maps @ basis, _by_group(basis, centre)
+    if held.basis is not None:
+        maps = held.basis.transpose(0, 2, 1) @ maps
+    size = np.abs(maps)
+    longest = np.sqrt(size.sum(axis=1).max(axis=1) * size.sum(axis=2).max(axis=1))
+    moments = _moments(problem, store, held, np.zeros_like(metric))
+    rounding = SINGLE * longest * np.sqrt(moments.sum(axis=1))
+    maps = np.ascontiguousarray(maps)
+    return View(held.first, metric, basis, rounding, maps=maps, centre=centre)
+
+
+def _moments(problem: Problem, store: Store, held: Held, about: FloatArray) -> FloatArray:
+    """Return the W-mean squares of rows about something, (g, m)."""
+    from grpsparse.backend.products import column_moments
+
+    rows = held.first[:, None] + np.arange(about.shape[1])
+    out = np.empty(rows.size)
+    column_moments(store.rows, rows.ravel(), problem.data.weights, about.ravel(), out)
+    return out.reshape(rows.shape)
 
 
 def _by_group(basis: FloatArray, values: FloatArray) -> FloatArray:
-    """Return B'v of every group, (g, m), for bases (g, m, m) and values (g, m)."""
+    """Return B'v of every group, (g, m), for B (g, m, m) and v (g, m)."""
     product: FloatArray = np.matmul(values[:, None, :], basis)[:, 0]
     return product

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from grpsparse.backend import LINEAR, segment_sums
+from grpsparse.backend import segment_sums
 from grpsparse.design import ColumnScale
 from grpsparse.groups import BoolArray, FloatArray, IntArray
 from grpsparse.problem import Blocks, Moments, Problem
@@ -60,7 +60,7 @@ class WorkingSet:
     rounded : bool
         Whether products may be taken with the columns in single precision, where all are dense.
     store : Store, optional
-        Of dense columns, shared with other sets of weights; it need not serve the problem.
+        Of dense columns, shared with other sets of weights.
 
     Attributes
     ----------
@@ -74,8 +74,6 @@ class WorkingSet:
         Segments of these rows, and weights.
     scale : ndarray of shape (top + m,)
         Curvatures D of the rows.
-    rounding : ndarray of shape (G,)
-        Bounds on what rounding changed in the columns of each group, as Frobenius W-norms.
     """
 
     def __init__(
@@ -92,15 +90,16 @@ class WorkingSet:
         self.moments = moments
         # the columns are centred: without rows the intercept is that of the null fit
         self.top = 1 if problem.intercept and moments is None else 0
-        self.turned = problem.penalty.code == LINEAR and problem.penalty.l1_fraction == 0
+        self.turned = problem.turned
         self.held: BoolArray = np.zeros(problem.blocks.weight.size, dtype=bool)
         self.groups: IntArray = np.empty(0, dtype=np.int64)
         self.coordinates: IntArray = np.empty(0, dtype=np.int64)
         self._place = np.full(self.held.size, -1)  # of each group among those gathered
-        self.rounding: FloatArray = np.zeros(self.held.size)
         self.blocks = Blocks(np.zeros(1, np.int64), problem.blocks.shared, np.empty(0))
         self.scale: FloatArray = np.ones(self.top)
-        self.sources = self._sources(store) if gathered and moments is None else None
+        self.sources = None
+        if gathered and moments is None:
+            self.sources = Sources(problem, self.top, store or Store(problem))
         self._turn: Any = None  # block-diagonal, rows and columns (m, m); None is the identity
         classes = np.arange(problem.n_outputs * self.top)
         zero = np.zeros_like(classes)
@@ -115,11 +114,6 @@ class WorkingSet:
         else:
             self.add(np.ones_like(self.held))
             self.scale = self._scale_of(moments)
-
-    def _sources(self, store: Store | None) -> Sources:
-        if store is None or not store.serves(self._problem):
-            store = Store(self._problem)
-        return Sources(self._problem, self.top, store)
 
     @property
     def size(self) -> int:
@@ -147,8 +141,6 @@ class WorkingSet:
         self.coordinates = np.concatenate([self.coordinates, self._problem.blocks.rows(new)])
         held = self.blocks
         self._place[new] = held.weight.size + np.arange(new.size)
-        if self.rounded is not None:
-            self.rounding[new] = self.sources.rounding(new)
         self.scale = np.concatenate([self.scale, gathered.scale])
         self.groups = np.concatenate([self.groups, new])
         self.blocks = Blocks(
