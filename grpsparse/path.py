@@ -18,6 +18,7 @@ from grpsparse.errors import OptionError
 from grpsparse.groups import FloatArray
 from grpsparse.problem import Problem, moments_of
 from grpsparse.record import Grid, Path, Point, collect
+from grpsparse.screening import CommonReach
 from grpsparse.solvers import Solver, Store, by_gram
 from grpsparse.threads import each_of
 from grpsparse.track import How, Track
@@ -81,8 +82,9 @@ def fit_paths(
     exact = gram and problems[0].data.family.hessian == "constant"
     moments = moments_of(problems) if exact else [None] * len(problems)
     store = None if gram else Store(problems[0])
+    reach = CommonReach(problems) if len(problems) > 1 and not gram else None
     tracks = [
-        Track(problem, solver, tol, How(first, gram, each, store))
+        Track(problem, solver, tol, How(first, gram, each, store, reach))
         for problem, each in zip(problems, moments, strict=True)
     ]
     stopped = None

@@ -24,10 +24,11 @@ def segment_entries(segments: IntArray, starts: IntArray) -> IntArray:
     >>> segment_entries(np.array([2, 0]), np.array([0, 2, 2, 3]))
     array([2, 0, 1])
     """
-    first = starts[segments]
-    sizes = starts[segments + 1] - first
-    ends = np.cumsum(sizes)
-    return np.repeat(first - ends + sizes, sizes) + np.arange(ends[-1] if ends.size else 0)
+    from grpsparse.backend.runs import fill_entries
+
+    out = np.empty((starts[segments + 1] - starts[segments]).sum(), dtype=np.int64)
+    fill_entries(segments, starts, out)
+    return out
 
 
 def segment_sums(values: FloatArray, starts: IntArray) -> FloatArray:
@@ -82,7 +83,7 @@ def segment_norms(values: FloatArray, starts: IntArray, *, shared: bool) -> Floa
     array([[5.],
            [2.]])
     """
-    from grpsparse.backend.norms import fill_norms
+    from grpsparse.backend.runs import fill_norms
 
     by_column = np.ascontiguousarray(values.T)
     out = np.empty((1 if shared else by_column.shape[0], starts.size - 1))

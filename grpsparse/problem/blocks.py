@@ -50,7 +50,7 @@ class Blocks:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "penalised", self.weight > 0)
-        object.__setattr__(self, "sizes", np.diff(self.starts))
+        object.__setattr__(self, "sizes", self.starts[1:] - self.starts[:-1])
         object.__setattr__(self, "single", bool((self.sizes == 1).all()))
 
     def part(self, groups: IntArray) -> Blocks:
@@ -80,9 +80,16 @@ class Blocks:
         level: FloatArray = (lambda_ * penalty.l1_fraction) * self.penalised
         return level
 
-    def value(self, penalty: Penalty, theta: FloatArray, lambda_: float) -> float:
-        """Return the penalty of the coefficients theta (q, K)."""
-        norms, level = self.norms(theta), lambda_ * self.weight
+    def value(
+        self,
+        penalty: Penalty,
+        theta: FloatArray,
+        lambda_: float,
+        *,
+        norms: FloatArray | None = None,
+    ) -> float:
+        """Return the penalty of the coefficients theta (q, K), whose norms may be known."""
+        norms, level = self.norms(theta) if norms is None else norms, lambda_ * self.weight
         total = sum(float(penalty.radial_value(column, level).sum()) for column in norms.T)
         if penalty.l1_fraction > 0:
             rows = np.abs(theta).sum(axis=1)

@@ -74,7 +74,7 @@ class BlockDescent:
         if task.gradient is None and work.settled():
             used = work.finish(task.accuracy)
             if used:
-                return Solution(work.state(), work.penalty_value, used, newton_steps=used)
+                return Solution(work.state(), used, newton_steps=used)
         used, since, patience, steps = 0, 0, PATIENCE, 0
         while used < self.max_iter:
             refined, damping = work.gradient is not None, work.damping
@@ -93,7 +93,6 @@ class BlockDescent:
             work.refresh()
         return Solution(
             work.state(),
-            work.penalty_value,
             used,
             exhausted=used >= self.max_iter,
             newton_steps=steps,
@@ -116,4 +115,4 @@ def _by_moments(
             patience *= 2
     if task.target < FINE:
         finished += work.finish()
-    return Solution(work.state(), work.penalty_value, used + finished, exhausted=used >= max_iter)
+    return Solution(work.state(), used + finished, exhausted=used >= max_iter)

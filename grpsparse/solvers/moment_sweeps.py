@@ -78,12 +78,6 @@ class MomentSweeps:
         square, _ = self.moments.squares(self.theta, correlation)
         return State(self.theta, self.intercept, self.eta, 0.5 * square, correlation=correlation)
 
-    @property
-    def penalty_value(self) -> float:
-        """Penalty of the point reached."""
-        penalty = self.moments.problem.penalty
-        return self.working.blocks.value(penalty, self.theta, self.task.lambda_)
-
     def finish(self) -> int:
         """Take Newton steps on the active blocks if they are few; return how many."""
         problem = self.moments.problem

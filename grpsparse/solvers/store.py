@@ -21,7 +21,8 @@ __all__ = ["Held", "Store", "eigenbasis"]
 
 FLATTEST = 1e-9  # eigenvalue, relative to the largest, below which a metric is not smaller
 SAME = 1e-8  # a Gram matrix this close to the identity is not turned
-GROWTH = 1.5  # of the room for rows, where there is no more
+GROWTH = 2  # of the room for rows, where there is no more
+FIRST_ROOM = 1_000_000  # entries
 
 
 class Store:
@@ -81,7 +82,9 @@ class Store:
         first, self._used = self._used, self._used + count
         if self._used > self._room.shape[0]:
             # memory that nothing is written to costs nothing, and moving rows is rare this way
-            room = np.empty((int(GROWTH * self._used), self._room.shape[1]), dtype=np.float32)
+            n = self._room.shape[1]
+            count = max(GROWTH * self._used, FIRST_ROOM // n)
+            room = np.empty((count, n), dtype=np.float32)
             room[:first] = self._room[:first]
             self._room = room
         return first

@@ -132,7 +132,7 @@ class Watched(Screen):
         self.swept = swept.copy()
         return super().look(state, lambda_, swept, working)
 
-    def certify(self, look, working, penalty):
+    def certify(self, look, working, penalty, norms):
         """Compute everything again, with all groups."""
         problem = self._problem
         every = np.arange(problem.blocks.weight.size)
@@ -149,7 +149,7 @@ class Watched(Screen):
         active = problem.blocks.norms(whole).max(axis=1) > 0
         assert not active[outside].any()
         assert not self.swept[outside].any()
-        value = super().certify(look, working, penalty)
+        value = super().certify(look, working, penalty, norms)
         checked = Checked(problem.blocks, exact, whole)
         again = certify(problem, look.state, look.lambda_, dual, checked, penalty=penalty)
         assert value == pytest.approx(again, rel=1e-9, abs=ROUNDING)
@@ -198,10 +198,10 @@ class Rounded(Screen):
 
     log: ClassVar[list] = []
 
-    def certify(self, look, working, penalty):
+    def certify(self, look, working, penalty, norms):
         """Norms are no smaller than exact ones, and the loss is no further off than stated."""
         problem, state = self._problem, look.state
-        value = super().certify(look, working, penalty)
+        value = super().certify(look, working, penalty, norms)
         assert working.rounded is not None
         groups = look.needed[working.held[look.needed]]
         mine = np.repeat(working.held[look.needed], problem.blocks.sizes[look.needed])

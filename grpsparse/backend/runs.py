@@ -1,4 +1,4 @@
-"""Norms of segments of rows, in one pass."""
+"""Segments of rows: their entries and norms, in one pass."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numba import njit
 
 from grpsparse.backend.compiling import FAST, KERNEL, LEAN
 
-__all__ = ["fill_norms"]
+__all__ = ["fill_entries", "fill_norms"]
 
 
 @njit(cache=True, **KERNEL, **LEAN, fastmath=FAST)
@@ -28,3 +28,13 @@ def fill_norms(values: Any, starts: Any, out: Any) -> None:
                 total = 0.0
         if together:
             out[0, g] = sqrt(total)
+
+
+@njit(cache=True, **KERNEL, **LEAN)
+def fill_entries(segments: Any, starts: Any, out: Any) -> None:
+    """Fill out with the entries of segments, one segment after the other."""
+    place = 0
+    for s in range(segments.shape[0]):
+        for entry in range(starts[segments[s]], starts[segments[s] + 1]):
+            out[place] = entry
+            place += 1
