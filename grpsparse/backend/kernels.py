@@ -189,7 +189,7 @@ def descend(  # noqa: C901, PLR0912, PLR0915
     curvature: Any,
     work: Any,
     limits: Any,
-) -> tuple[int, float]:
+) -> tuple[int, float, float, float, float]:
     """Minimise quadratic model + penalty over the blocks, in place.
 
     Sweeps over all blocks alternate with sweeps over the active ones until these gain little.
@@ -229,18 +229,20 @@ def descend(  # noqa: C901, PLR0912, PLR0915
     Returns
     -------
     sweeps : int
-    gain : float
+    opening : float
         Gain of the last sweep over all blocks.
+    total, before, last : float
+        Gains of all sweeps, of the one before the last, and of the last.
     """
     spans, metric = plan[0], plan[3]
     theta, base = state[0], state[1]
     gradient, step, chosen = work[0], work[1], work[7]
     max_sweeps, tolerance, share, max_full = limits
-    opening = 0.0
+    opening = total = before = gain = 0.0
     sweeps = full = 0
     whole = True
     while sweeps < max_sweeps:
-        gain = 0.0
+        before, gain = gain, 0.0
         for block in range(spans.shape[0]):
             if not (whole or chosen[block]):
                 continue
@@ -300,6 +302,7 @@ def descend(  # noqa: C901, PLR0912, PLR0915
                 metric[block] = 1.05 * observed / length
             chosen[block] = _is_active(spans, block, theta)
         sweeps += 1
+        total += gain
         if whole:
             full += 1
             opening = gain
@@ -310,4 +313,4 @@ def descend(  # noqa: C901, PLR0912, PLR0915
     if sparse is not None:
         if chances is None:
             lazy_flush(work[5], curvature, state[2], state[3])
-    return sweeps, opening
+    return sweeps, opening, total, before, gain

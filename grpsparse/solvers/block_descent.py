@@ -78,12 +78,12 @@ class BlockDescent:
         used, since, patience, steps = 0, 0, PATIENCE, 0
         while used < self.max_iter:
             refined, damping = work.gradient is not None, work.damping
-            sweeps, gain = work.newton_step(min(self.max_iter - used, patience), task.accuracy)
-            used, since, steps = used + sweeps, since + sweeps, steps + 1
+            step = work.newton_step(min(self.max_iter - used, patience), task.accuracy)
+            used, since, steps = used + step.sweeps, since + step.sweeps, steps + 1
             rejected = work.damping > damping
             if work.damping > LARGEST_DAMPING:
                 break
-            if not rejected and (refined or gain <= task.accuracy):
+            if not rejected and (refined or min(step.opening, step.left) <= task.accuracy):
                 break
             if since >= patience:
                 finished = work.finish(0.0)

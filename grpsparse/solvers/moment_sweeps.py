@@ -53,7 +53,7 @@ class MomentSweeps:
             return 0, 0.0
         first, second = penalty.parameters
         slack = CONVEX_SLACK if penalty.convex else NONCONVEX_SLACK
-        sweeps, gain = descend(
+        sweeps, gain, *_ = descend(
             None,
             None,
             None,

@@ -21,8 +21,7 @@ __all__ = ["Held", "Store", "eigenbasis"]
 
 FLATTEST = 1e-9  # eigenvalue, relative to the largest, below which a metric is not smaller
 SAME = 1e-8  # a Gram matrix this close to the identity is not turned
-GROWTH = 2  # of the room for rows, where there is no more
-FIRST_ROOM = 1_000_000  # entries
+GROWTH = 2  # of the room for rows, where columns of other kinds need some too
 
 
 class Store:
@@ -36,10 +35,14 @@ class Store:
 
     def __init__(self, owner: Problem) -> None:
         top = 1 if owner.intercept else 0  # a row of ones
+        dense, n = owner.coordinates.design.dense, owner.data.y.shape[0]
         self.owner = owner
         self._lock = Lock()
         self._used = top
-        self._room: SingleArray = np.ones((top, owner.data.y.shape[0]), dtype=np.float32)
+        # memory that nothing is written to costs nothing: room for all columns, and none is moved
+        count = top + (0 if dense is None else dense.columns.shape[0])
+        self._room: SingleArray = np.empty((count, n), dtype=np.float32)
+        self._room[:top] = 1.0
         n_groups = owner.blocks.weight.size
         self._first: IntArray = np.full(n_groups, -1)
         self._is_turned: BoolArray = np.zeros(n_groups, dtype=np.bool_)
@@ -81,10 +84,7 @@ class Store:
         """Make room for more rows, and return the first of them."""
         first, self._used = self._used, self._used + count
         if self._used > self._room.shape[0]:
-            # memory that nothing is written to costs nothing, and moving rows is rare this way
-            n = self._room.shape[1]
-            count = max(GROWTH * self._used, FIRST_ROOM // n)
-            room = np.empty((count, n), dtype=np.float32)
+            room = np.empty((GROWTH * self._used, self._room.shape[1]), dtype=np.float32)
             room[:first] = self._room[:first]
             self._room = room
         return first

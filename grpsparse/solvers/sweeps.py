@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from grpsparse.groups import FloatArray, SingleArray
@@ -14,7 +16,7 @@ from grpsparse.solvers.sources import Sources
 from grpsparse.solvers.weighted import weighted_gram
 from grpsparse.solvers.working_set import WorkingSet
 
-__all__ = ["LARGEST_DAMPING", "Sweeps"]
+__all__ = ["LARGEST_DAMPING", "Gains", "Sweeps"]
 
 NEWTON_VARIABLES = 600  # largest system that is finished by Newton's method
 FEW_VARIABLES = 100  # the same while the accuracy asked is coarse
@@ -31,6 +33,29 @@ REFINED_SHARE_QUADRATIC = 1e-6
 CONVEX_SLACK = 1.3  # observed curvature over the metric's: below 2 a step still descends
 NONCONVEX_SLACK = 1.0001  # rounding in single precision
 LEAST_CURVATURE = 1e-6  # of the typical one: what moves nothing must not run away on rounding
+
+
+_Swept = tuple[int, float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Gains:
+    """What a Newton step gained, as shares of the null deviance.
+
+    Parameters
+    ----------
+    sweeps : int
+    opening : float
+        By its last sweep over all blocks: what another step promises at least.
+    left : float
+        What another step would gain. Sweeps leave what they would go on to gain at the ratio of
+        the last two; the model leaves the square of its error over the gain, since Newton's
+        method squares the distance. Infinite where there is nothing to tell it by.
+    """
+
+    sweeps: int
+    opening: float
+    left: float
 
 
 class Sweeps:
@@ -77,10 +102,10 @@ class Sweeps:
         intercept = self.theta[0] if top else self.intercept
         return State(self.theta[top:], intercept, self.eta, self.loss)
 
-    def newton_step(self, max_sweeps: int, accuracy: float) -> tuple[int, float]:
-        """Minimise the model, move, and return sweeps and first gain over the null deviance."""
+    def newton_step(self, max_sweeps: int, accuracy: float) -> Gains:
+        """Minimise the model, move, and return what was gained over the null deviance."""
         if not self.spans.size:
-            return 0, 0.0
+            return Gains(0, 0.0, 0.0)
         limits = (
             max_sweeps,
             accuracy * self.problem.scale,
@@ -90,12 +115,16 @@ class Sweeps:
         sources = self.working.sources
         moved: FloatArray | SingleArray
         if sources is None:
-            sweeps, gain, theta, moved = self._gram_step(limits)
+            swept, theta, moved = self._gram_step(limits)
         else:
-            sweeps, gain, theta, moved = self._rows_step(sources, limits)
+            swept, theta, moved = self._rows_step(sources, limits)
         self.gradient = None
-        self._move(theta, moved)
-        return sweeps, gain / self.problem.scale
+        gained = self._move(theta, moved)
+        sweeps, opening, total, before, last = swept
+        left = np.inf
+        if sweeps > 1 and last < before and gained > 0.0:
+            left = last**2 / (before - last) + (gained - total) ** 2 / gained
+        return Gains(sweeps, opening / self.problem.scale, left / self.problem.scale)
 
     def _kernel_penalty(self) -> tuple[int | None, tuple[float, float, float, float]]:
         penalty = self.problem.penalty
@@ -107,8 +136,8 @@ class Sweeps:
 
     def _rows_step(
         self, sources: Sources, limits: tuple[int, float, float, int]
-    ) -> tuple[int, float, FloatArray, SingleArray]:
-        """Sweep in residual form; return sweeps, first gain, coefficients, and what eta moves."""
+    ) -> tuple[_Swept, FloatArray, SingleArray]:
+        """Sweep in residual form; return gains, coefficients, and what eta moves."""
         from grpsparse.backend.kernels import descend
         from grpsparse.backend.scratch import scratch
 
@@ -125,7 +154,7 @@ class Sweeps:
         moved = np.zeros_like(left)
         chances, curvature = self._model()
         columns, factors, sparse = sources.arrays()
-        sweeps, gain = descend(
+        swept: _Swept = descend(
             columns,
             factors,
             sparse,
@@ -138,11 +167,11 @@ class Sweeps:
             scratch(self.spans, left.shape, constant=self.quadratic and self.damping == 1.0),
             limits,
         )
-        return int(sweeps), float(gain), theta, moved.T
+        return swept, theta, moved.T
 
     def _gram_step(
         self, limits: tuple[int, float, float, int]
-    ) -> tuple[int, float, FloatArray, FloatArray]:
+    ) -> tuple[_Swept, FloatArray, FloatArray]:
         """Sweep on the Hessian of the groups' coordinates; return as `_rows_step` does."""
         from grpsparse.backend.kernels import descend
         from grpsparse.backend.scratch import scratch
@@ -152,7 +181,7 @@ class Sweeps:
         rows, spans = system.rows, system.spans(self.spans)
         theta = np.ascontiguousarray(self.theta[rows])
         scale = system.scale(spans, turned=working.turned)
-        sweeps, gain = descend(
+        swept: _Swept = descend(
             None,
             None,
             None,
@@ -168,7 +197,7 @@ class Sweeps:
         step = theta - self.theta[rows]
         whole = self.theta.copy()
         whole[rows] = theta
-        return int(sweeps), float(gain), whole, system.predictor(step)
+        return swept, whole, system.predictor(step)
 
     def _share(self) -> float:
         """Return the share of the first sweep's gain at which the model counts as minimised."""
@@ -187,8 +216,8 @@ class Sweeps:
             return None, weighted
         return np.ascontiguousarray(curvature, np.float32), weighted
 
-    def _move(self, theta: FloatArray, moved: FloatArray | SingleArray) -> None:
-        """Accept the step if the objective does not rise.
+    def _move(self, theta: FloatArray, moved: FloatArray | SingleArray) -> float:
+        """Accept the step if the objective does not rise, and return by how much it falls.
 
         A quadratic loss is its own model, and what the step lowered is known. Otherwise, between
         two points a convex objective falls too, so the step is halved; a nonconvex one may be
@@ -197,7 +226,7 @@ class Sweeps:
         if self.quadratic:
             self.theta, self.eta = theta, self.eta + moved
             self.exact, self._paid = False, None
-            return
+            return 0.0
         data = self.problem.data
         before = self.loss + self.penalty_value
         size = 1.0
@@ -211,9 +240,10 @@ class Sweeps:
                 self.loss = loss
                 self.damping = max(1.0, 0.5 * self.damping)
                 self.exact &= self.working.sources is None
-                return
+                return before - loss - penalty
             size *= 0.5
         self.damping *= 4.0
+        return 0.0
 
     def settled(self) -> bool:
         """Return whether Newton's method may go first: all blocks are active, as they were.
