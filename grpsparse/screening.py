@@ -41,7 +41,7 @@ MUCH_HEAVIER = 1.5  # weights common to several sets, in singular values: too fa
 SLACK = 1e-10  # relative, for rounding in the projection
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Look:
     """What is known of the correlations of a point.
 
@@ -191,6 +191,7 @@ class Screen:
         self._moments = self._inverse = np.empty((0, 0))
         self._reach = Reach(problem, common)
         self.correlation = problem.start.correlation
+        self._norms = problem.blocks.norms(self.correlation)
         self._remember(problem.start.dual, self.correlation)
 
     def start(self, working: WorkingSet) -> State:
@@ -209,8 +210,9 @@ class Screen:
         share, left = self._project(flat, weighted)
         correlation = (share @ self._known).reshape(n_outputs, -1).T
         self.correlation = correlation
-        excess = blocks.excess(problem.penalty, correlation, lambda_)
-        worst = excess[:, 0] if excess.shape[1] == 1 else excess.max(axis=1)
+        norms = self._norms = blocks.beyond(problem.penalty, correlation, lambda_)
+        worst = norms[:, 0] if norms.shape[1] == 1 else norms.max(axis=1)
+        worst = worst - blocks.allowed(problem.penalty, lambda_)
         worst += (SLACK * lambda_) * blocks.weight
         doubtful = worst + self._reach.values * left > 0
         if self._reach.tighten((doubtful & ~swept).nonzero()[0]):
@@ -230,8 +232,10 @@ class Screen:
         own = blocks.sizes[swept].sum()
         if look.rows.size > FULL_ABOVE * correlation.shape[0] + own:
             return look
-        correlation[look.rows] = self._evaluate(look, working)
-        return replace(look, full=False, passes=look.rows.size / max(1, correlation.shape[0]))
+        found = correlation[look.rows] = self._evaluate(look, working)
+        norms[needed] = look.blocks.norms(found)
+        look.full, look.passes = False, look.rows.size / max(1, correlation.shape[0])
+        return look
 
     def _evaluate(self, look: Look, working: WorkingSet) -> FloatArray:
         """Return the correlations of some groups, made larger by what rounding may have taken.
@@ -259,6 +263,7 @@ class Screen:
         self.correlation = correlation
         self._remember(look.dual, correlation)
         blocks = self._problem.blocks
+        self._norms = blocks.norms(correlation)
         every, rows = np.arange(blocks.weight.size), np.arange(correlation.shape[0])
         return replace(look, needed=every, rows=rows, blocks=blocks, full=False, passes=1.0)
 
@@ -321,7 +326,7 @@ class Screen:
 
     def kept(self, lambda_: float, previous: float) -> BoolArray:
         """Return the groups that the strong rule keeps for lambda, (G,)."""
-        return strong_rule(self._problem, self.correlation, lambda_, previous)
+        return strong_rule(self._problem, self.correlation, lambda_, previous, norms=self._norms)
 
     def _project(self, flat: FloatArray, weighted: FloatArray) -> tuple[FloatArray, float]:
         """Return the coefficients on the bank, and the W-norm of what is left."""
@@ -441,8 +446,19 @@ class MomentScreen:
 
 
 def strong_rule(
-    problem: Problem, correlation: FloatArray, lambda_: float, previous: float
+    problem: Problem,
+    correlation: FloatArray,
+    lambda_: float,
+    previous: float,
+    *,
+    norms: FloatArray | None = None,
 ) -> BoolArray:
-    """Return the groups that the sequential strong rule keeps for lambda, (G,)."""
-    at = max(0.0, 2.0 * lambda_ - previous)
-    return ~problem.blocks.zero_is_optimal(problem.penalty, correlation, at)
+    """Return the groups that the sequential strong rule keeps for lambda, (G,).
+
+    Norms of the correlations serve where the penalty sees nothing else.
+    """
+    at, penalty, blocks = max(0.0, 2.0 * lambda_ - previous), problem.penalty, problem.blocks
+    if norms is None or penalty.l1_fraction > 0:
+        norms = blocks.beyond(penalty, correlation, at)
+    worst = norms[:, 0] if norms.shape[1] == 1 else norms.max(axis=1)
+    return np.asarray(worst > blocks.allowed(penalty, at))

@@ -96,19 +96,20 @@ class Blocks:
             total += float(segment_sums(rows, self.starts) @ self.single_level(penalty, lambda_))
         return total
 
-    def zero_is_optimal(
-        self, penalty: Penalty, correlation: FloatArray, lambda_: float
-    ) -> BoolArray:
-        """Return for every group whether its blocks may all be zero given Z'W r, (G,)."""
-        excess = self.excess(penalty, correlation, lambda_)
-        return np.asarray((excess <= 0).all(axis=1))
+    def allowed(self, penalty: Penalty, lambda_: float) -> FloatArray:
+        """Return the norms up to which a gradient leaves zero optimal, (G,)."""
+        level = lambda_ * self.weight
+        slope: FloatArray = penalty.radial_derivative(np.zeros_like(level), level)
+        return slope * self.penalised
 
-    def excess(self, penalty: Penalty, correlation: FloatArray, lambda_: float) -> FloatArray:
-        """Return by how much every block's gradient exceeds what zero allows, (G, K')."""
+    def beyond(self, penalty: Penalty, correlation: FloatArray, lambda_: float) -> FloatArray:
+        """Return the norms of the blocks' gradients, less their elementwise part, (G, K')."""
         if penalty.l1_fraction > 0:
             cut = np.repeat(self.single_level(penalty, lambda_), self.sizes)[:, None]
             correlation = np.maximum(np.abs(correlation) - cut, 0.0)
-        level = lambda_ * self.weight
-        allowed = penalty.radial_derivative(np.zeros_like(level), level) * self.penalised
-        beyond: FloatArray = self.norms(correlation) - allowed[:, None]
-        return beyond
+        return self.norms(correlation)
+
+    def excess(self, penalty: Penalty, correlation: FloatArray, lambda_: float) -> FloatArray:
+        """Return by how much every block's gradient exceeds what zero allows, (G, K')."""
+        beyond = self.beyond(penalty, correlation, lambda_)
+        return beyond - self.allowed(penalty, lambda_)[:, None]

@@ -252,6 +252,8 @@ class Sweeps:
         """
         if not self.problem.penalty.convex or not 0 < self.theta.size <= NEWTON_VARIABLES:
             return False
+        if self.quadratic and self.task.accuracy >= COARSE:
+            return False
         entries = (self.spans[:, 1] - self.spans[:, 0]) @ (self.spans[:, 3] - self.spans[:, 2])
         if np.count_nonzero(self.theta) < entries:
             return False
@@ -267,6 +269,8 @@ class Sweeps:
         if not self.spans.size:
             return 0
         self._shift()
+        if self.quadratic and accuracy >= COARSE:
+            return 0
         entries = int(np.count_nonzero(self.theta))
         n = self.eta.shape[0]
         most = NEWTON_VARIABLES if accuracy < COARSE else FEW_VARIABLES

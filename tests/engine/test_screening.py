@@ -183,7 +183,7 @@ def test_a_resting_member_comes_back(wide, family, monkeypatch):
     solver = BlockDescent(arithmetic="residual")
     known = fit_path(problem, grid, solver=solver, tol=1e-10)
 
-    def none_kept(problem, correlation, lambda_, previous):  # noqa: ARG001
+    def none_kept(problem, *_, **__):
         return ~problem.blocks.penalised
 
     monkeypatch.setattr("grpsparse.screening.strong_rule", none_kept)

@@ -46,7 +46,7 @@ def take(work, count, enough=0.0):
     """Sweep `count` times; return first gain, coefficients, and what the predictor moves by."""
     limits, sources = (count, enough, enough, count), work.working.sources
     found = work._gram_step(limits) if sources is None else work._rows_step(sources, limits)
-    _, gain, theta, moved = found
+    (_, gain, *_), theta, moved = found
     return gain, theta, moved
 
 
