@@ -17,8 +17,8 @@ import numpy as np
 from grpsparse.errors import OptionError
 from grpsparse.groups import FloatArray
 from grpsparse.problem import Problem, moments_of
+from grpsparse.reach import CommonReach
 from grpsparse.record import Grid, Path, Point, collect
-from grpsparse.screening import CommonReach
 from grpsparse.solvers import Solver, Store, by_gram
 from grpsparse.threads import each_of
 from grpsparse.track import How, Track

@@ -19,25 +19,21 @@ Reference: Tibshirani et al. (2012), doi:10.1111/j.1467-9868.2011.01004.x, for s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from threading import Lock
 
 import numpy as np
 
-from grpsparse.design import ColumnScale
 from grpsparse.groups import BoolArray, FloatArray, IntArray
 from grpsparse.penalties import Penalty
 from grpsparse.problem import Blocks, Checked, Moments, Problem, State, certify, dual_point
+from grpsparse.reach import CommonReach, Reach
 from grpsparse.solvers import WorkingSet
 
-__all__ = ["CommonReach", "Look", "MomentScreen", "Reach", "Screen"]
+__all__ = ["Look", "MomentScreen", "Screen"]
 
 BANK = 4  # references kept
 FULL_ABOVE = 0.15  # share of the coordinates at which all are evaluated
-ROUNDED_UP = 1.0 + 1e-9
 NEARLY = 1e-13  # of their squares, that tells references apart
-MUCH_HEAVIER = 1.5  # weights common to several sets, in singular values: too far off
 SLACK = 1e-10  # relative, for rounding in the projection
 
 
@@ -77,99 +73,6 @@ class Look:
     weighted: FloatArray
     size: float = 0.0
     passes: float = 0.0
-
-
-class CommonReach:
-    """Singular values of groups under weights that are nowhere below those of several problems.
-
-    Parameters
-    ----------
-    problems : sequence of Problem
-        Of one design.
-    """
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        self._coordinates = problems[0].coordinates
-        self._top: FloatArray = np.max([problem.data.weights for problem in problems], axis=0)
-        self._lock = Lock()
-        self._known: FloatArray = np.full(self._coordinates.frame.size, np.nan)
-
-    def heavier(self, problem: Problem) -> float | None:
-        """Return how much larger than needed these values may be, None where they do not hold.
-
-        They hold for columns as they are: those of another scale, or of combined columns, have
-        other singular values.
-        """
-        mine, theirs = self._coordinates.whole, problem.coordinates.whole
-        if not (isinstance(mine, ColumnScale) and isinstance(theirs, ColumnScale)):
-            return None
-        if not (
-            np.array_equal(mine.index, theirs.index) and np.array_equal(mine.scale, theirs.scale)
-        ):
-            return None
-        weights, seen = problem.data.weights, problem.data.weights > 0
-        return float(np.sqrt((self._top[seen] / weights[seen]).max()))
-
-    def of(self, groups: IntArray) -> FloatArray:
-        """Return bounds on the singular values of some groups, under any of the weights."""
-        with self._lock:
-            missing = groups[np.isnan(self._known[groups])]
-            for _, same in _by_size(missing, self._coordinates.starts):
-                grams = self._coordinates.group_grams(same, self._top)
-                self._known[same] = _largest(grams)
-        return self._known[groups]
-
-
-class Reach:
-    """Bounds on the largest singular values sigma_g of W^(1/2) Z_g, tightened on demand.
-
-    They start as Frobenius norms, exact for orthonormal groups and single columns.
-
-    Parameters
-    ----------
-    problem : Problem
-    common : CommonReach, optional
-        Of this and other problems, which spares each of them its Gram matrices.
-
-    Attributes
-    ----------
-    values : ndarray of shape (G,)
-    """
-
-    def __init__(self, problem: Problem, common: CommonReach | None = None) -> None:
-        self._grams, self._starts = problem.grams, problem.coordinates.starts
-        bound, exact = problem.coordinates.reach(problem.squares)
-        self._exact: BoolArray = exact
-        self.values = bound * ROUNDED_UP
-        heavier = None if common is None else common.heavier(problem)
-        self._common = common if heavier is not None and heavier <= MUCH_HEAVIER else None
-
-    def tighten(self, groups: IntArray) -> bool:
-        """Replace the bounds of some groups by sharp ones, and return whether any was not yet."""
-        groups = groups[~self._exact[groups]]
-        if not groups.size:
-            return False
-        self._exact[groups] = True
-        if self._common is not None:
-            self.values[groups] = np.minimum(self.values[groups], self._common.of(groups))
-            return True
-        for _, same in _by_size(groups, self._starts):
-            self.values[same] = _largest(self._grams.of(same))
-        return True
-
-
-def _by_size(groups: IntArray, starts: IntArray) -> Iterator[tuple[int, IntArray]]:
-    """Yield groups of equal size together."""
-    sizes = starts[groups + 1] - starts[groups]
-    for size in np.unique(sizes).tolist():
-        yield size, groups[sizes == size]
-
-
-def _largest(grams: FloatArray) -> FloatArray:
-    """Return the roots of the largest eigenvalues, rounded up."""
-    largest = np.linalg.eigvalsh(grams)[:, -1]
-    root: FloatArray = np.sqrt(np.maximum(largest, 0.0)) * ROUNDED_UP
-    return root
 
 
 class Screen:
@@ -267,9 +170,7 @@ class Screen:
         every, rows = np.arange(blocks.weight.size), np.arange(correlation.shape[0])
         return replace(look, needed=every, rows=rows, blocks=blocks, full=False, passes=1.0)
 
-    def certify(
-        self, look: Look, working: WorkingSet, penalty: float, norms: FloatArray
-    ) -> float:
+    def certify(self, look: Look, working: WorkingSet, penalty: float, norms: FloatArray) -> float:
         """Return the certificate of the point looked at.
 
         Parameters

@@ -14,8 +14,9 @@ import numpy as np
 
 from grpsparse.groups import BoolArray, FloatArray, IntArray
 from grpsparse.problem import Moments, Problem, State
+from grpsparse.reach import CommonReach
 from grpsparse.record import Point, Work
-from grpsparse.screening import CommonReach, Look, MomentScreen, Screen
+from grpsparse.screening import Look, MomentScreen, Screen
 from grpsparse.solvers import Solution, Solver, Store, Task, WorkingSet
 
 __all__ = ["How", "Track"]

@@ -257,9 +257,7 @@ def group_grams(columns: Any, index: Any, root: Any, centre: Any, out: Any) -> N
                 out[g, b, a] = out[g, a, b]
 
 
-def turn_columns(
-    columns: Any, index: Any, maps: Any, centre: Any, first: Any, out: Any
-) -> None:
+def turn_columns(columns: Any, index: Any, maps: Any, centre: Any, first: Any, out: Any) -> None:
     """Fill out[first[g] + r] with sum_a maps[g, a, r] x_a - centre[g, r], x_a column index[g, a].
 
     `columns` is (p, n), `index` (g, m), `maps` (g, m, r), `centre` (g, r), and `out` single

@@ -229,7 +229,7 @@ def _sum_of(residual: Any, k: int) -> Any:
 def _mapped_gradient(
     rows: Any, frames: Any, spans: Any, block: int, residual: Any, raw: Any, out: Any
 ) -> None:
-    """Fill out with the products of coordinates that are made of rows, through those of the rows."""
+    """Fill out with the products of coordinates that are made of rows."""
     lead, centre, _, turns = frames
     first, last, low, high = spans[block, 0], spans[block, 1], spans[block, 2], spans[block, 3]
     m, cells, turn = last - first, spans[block, 6], spans[block, 7]

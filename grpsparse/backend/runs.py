@@ -14,7 +14,7 @@ __all__ = ["fill_entries", "fill_norms"]
 
 @njit(cache=True, **KERNEL, **LEAN, fastmath=FAST)
 def fill_norms(values: Any, starts: Any, out: Any) -> None:
-    """Fill out (1, G) with the norms of segments of values (K, q), or out (K, G) with each row's."""
+    """Fill out (1, G) with norms of segments of values (K, q), or out (K, G) with each row's."""
     n_rows, together = values.shape[0], out.shape[0] == 1
     for g in range(starts.shape[0] - 1):
         first, last = starts[g], starts[g + 1]

@@ -164,25 +164,19 @@ class Standardised:
 
         None where they are not.
         """
-        dense = self.design.dense
-        if dense is None or not groups.size:
+        dense, wanted = self.design.dense, self.coordinates_of(groups)
+        if dense is None or not wanted.size:
             return None
-        wanted = self.coordinates_of(groups)
         shape = (groups.size, wanted.size // groups.size)
-        centre = self.centre[wanted].reshape(shape)
+        found = self.whole.by_group(wanted, shape[1])
+        if found is None or self.design.kind[found[0]].any():
+            return None
         scale = None
         if isinstance(self.whole, ColumnScale):
-            columns = self.whole.index[wanted].reshape(shape)
             scale = self.whole.scale[wanted].reshape(shape)
-            maps = np.eye(shape[1]) * scale[:, :, None]
-        else:
-            found = self.whole.by_group(wanted, shape[1])
-            if found is None:
-                return None
-            columns, maps = found
-        if self.design.kind[columns].any():
-            return None
-        return GroupMaps(dense.columns, self.design.position[columns], maps, centre, scale)
+        centre = self.centre[wanted].reshape(shape)
+        position = self.design.position[found[0]]
+        return GroupMaps(dense.columns, position, found[1], centre, scale)
 
     def turn_rows(
         self, groups: IntArray, basis: FloatArray | None, first: IntArray, out: SingleArray

@@ -26,6 +26,12 @@ class Transform(Protocol):
     def part(self, coordinates: IntArray) -> tuple[IntArray, Transform]:
         """Return the columns that some coordinates act on, and the map between these two."""
 
+    def by_group(self, coordinates: IntArray, size: int) -> tuple[IntArray, FloatArray] | None:
+        """Return the columns (g, c) and the maps (g, c, m) of groups of m coordinates each.
+
+        None where the coordinates of a group do not all combine the same c columns.
+        """
+
     def back(self, product: FloatArray) -> FloatArray:
         """Return T' @ product, (q, K), for product (p, K)."""
 
@@ -70,6 +76,12 @@ class ColumnScale:
         """Return the columns that some coordinates act on, and the map between these two."""
         columns, count = self.index[coordinates], coordinates.size
         return columns, ColumnScale(np.arange(count), self.scale[coordinates], count, in_order=True)
+
+    def by_group(self, coordinates: IntArray, size: int) -> tuple[IntArray, FloatArray]:
+        """Return the columns (g, m) and the diagonal maps (g, m, m) of groups."""
+        shape = (coordinates.size // size, size)
+        scale = self.scale[coordinates].reshape(shape)
+        return self.index[coordinates].reshape(shape), np.eye(size) * scale[:, :, None]
 
     def back(self, product: FloatArray) -> FloatArray:
         """Return T' @ product, (q, K)."""
@@ -124,12 +136,7 @@ class SparseTransform:
         return columns, SparseTransform(small)
 
     def by_group(self, coordinates: IntArray, size: int) -> tuple[IntArray, FloatArray] | None:
-        """Return the columns (g, c) and the maps (g, c, m) of groups of m coordinates each.
-
-        None where the coordinates of a group do not all combine the same c columns.
-        """
-        if not size:
-            return None
+        """Return the columns and maps of groups, None where these combine no common columns."""
         few = self.rows[coordinates]
         count = few.indices.size // coordinates.size
         if not (np.diff(few.indptr) == count).all():

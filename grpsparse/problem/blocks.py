@@ -77,7 +77,7 @@ class Blocks:
 
     def single_level(self, penalty: Penalty, lambda_: float) -> FloatArray:
         """Return the level of the elementwise part, (G,)."""
-        level: FloatArray = (lambda_ * penalty.l1_fraction) * self.penalised
+        level: FloatArray = (lambda_ * penalty.l1_fraction) * self.penalised.astype(np.float64)
         return level
 
     def value(

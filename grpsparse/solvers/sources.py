@@ -160,9 +160,7 @@ class Sources:
         from grpsparse.backend.products import column_products
 
         out = np.zeros((wanted.size, weighted.shape[1]))
-        column_products(
-            self._store.rows, self._row[wanted], np.ascontiguousarray(weighted.T), out
-        )
+        column_products(self._store.rows, self._row[wanted], np.ascontiguousarray(weighted.T), out)
         if self._is_plain:
             return out
         if self._maps:

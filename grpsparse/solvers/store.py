@@ -59,11 +59,12 @@ class Store:
             missing = groups[self._first[groups] < 0]
             if missing.size:
                 held = self._gather(self.owner, missing)
-                none = held.basis is None
-                identity = np.eye(held.metric.shape[1])[None]
-                self._bases.put(missing, identity if none else held.basis)
+                if held.basis is None:
+                    self._bases.put(missing, np.eye(held.metric.shape[1])[None])
+                else:
+                    self._bases.put(missing, held.basis)
+                    self._is_turned[missing] = True
                 self._metrics.put(missing, held.metric[:, None, :])
-                self._is_turned[missing] = not none
                 self._first[missing] = held.first
         basis = self._bases.of(groups) if self._is_turned[groups].any() else None
         return Held(self._first[groups], self._metrics.of(groups)[:, 0], basis)

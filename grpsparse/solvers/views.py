@@ -91,9 +91,7 @@ def _plain(problem: Problem, groups: IntArray, held: Held) -> View:
     return View(held.first, held.metric, held.basis, rounding)
 
 
-def _mapped(
-    problem: Problem, store: Store, groups: IntArray
-) -> tuple[View | None, BoolArray]:
+def _mapped(problem: Problem, store: Store, groups: IntArray) -> tuple[View | None, BoolArray]:
     """Return groups of one size made of the owner's rows, and which of them are."""
     between = _between(problem, store.owner, groups)
     if between is None:

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from grpsparse.backend import segment_sums
-from grpsparse.design import ColumnScale
 from grpsparse.groups import BoolArray, FloatArray, IntArray
 from grpsparse.problem import Blocks, Moments, Problem
 from grpsparse.solvers.sources import Sources, in_place

@@ -7,7 +7,7 @@ import pytest
 
 from grpsparse.path import Grid, fit_path, fit_paths
 from grpsparse.problem import Problem
-from grpsparse.screening import CommonReach, Reach
+from grpsparse.reach import CommonReach, Reach
 from grpsparse.solvers import BlockDescent, Store, WorkingSet
 
 from .conftest import Data
