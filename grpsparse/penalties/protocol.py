@@ -22,6 +22,10 @@ class Segments(Protocol):
     def starts(self) -> IntArray:
         """Boundaries, (G + 1,); a group of rank 0 owns no row."""
 
+    @property
+    def curvature(self) -> FloatArray:
+        """Bound on the curvature of the loss along each group, (G,); ones unless steep."""
+
 
 @runtime_checkable
 class Penalty(Protocol):
@@ -46,6 +50,10 @@ class Penalty(Protocol):
     @property
     def bilevel(self) -> bool:
         """Whether single coefficients inside a group are penalised too."""
+
+    @property
+    def steep(self) -> bool:
+        """Whether p'(0+) is infinite, so that zero is judged by the proximal map."""
 
     @property
     def code(self) -> int:
@@ -79,6 +87,22 @@ class Penalty(Protocol):
 
     def weak_convexity(self, level: Array | float) -> float:
         """Return the supremum of -p'' over all groups, 0 if convex."""
+
+    def zero_limit(self, level: Array, curvature: Array) -> Array:
+        """Return the largest gradient norm at which a block may stay zero, (G,).
+
+        p'(0+) where that is finite. Where it is not, zero would be stationary whatever the
+        gradient: then it has to be the proximal point of a step of ``1 / curvature``.
+
+        Parameters
+        ----------
+        level : ndarray of shape (G,)
+        curvature : ndarray of shape (G,)
+            Bound on the curvature of the loss along each block; see :class:`Segments`.
+        """
+
+    def least_norm(self, level: Array, curvature: Array) -> Array:
+        """Return the smallest norm that such a proximal point may have, (G,); 0 where any may."""
 
     def rescaled(self, factor: float) -> Self:
         """Return the penalty P(factor * t; l) / factor if it is nonconvex and asks for it."""

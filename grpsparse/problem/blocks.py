@@ -30,6 +30,9 @@ class Blocks:
         Whether a block spans all outputs.
     weight : ndarray of shape (G,)
         w_g, zero for an unpenalised group.
+    curvature : ndarray of shape (G,)
+        Bound on the curvature of the loss along each group, for penalties whose slope at zero is
+        infinite; ones where none is needed.
 
     Attributes
     ----------
@@ -44,12 +47,15 @@ class Blocks:
     starts: IntArray
     shared: bool
     weight: FloatArray
+    curvature: FloatArray = field(default_factory=lambda: np.empty(0))
     penalised: BoolArray = field(init=False)
     sizes: IntArray = field(init=False)
     filled: bool = field(init=False)
     single: bool = field(init=False)
 
     def __post_init__(self) -> None:
+        if self.curvature.size != self.weight.size:
+            object.__setattr__(self, "curvature", np.ones(self.weight.size))
         object.__setattr__(self, "penalised", self.weight > 0)
         object.__setattr__(self, "sizes", np.diff(self.starts))
         object.__setattr__(self, "filled", bool(self.sizes.size and self.sizes.min() > 0))
@@ -59,7 +65,7 @@ class Blocks:
         """Return the blocks of some groups, whose rows follow one another."""
         sizes = self.sizes[groups]
         starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        return Blocks(starts, self.shared, self.weight[groups])
+        return Blocks(starts, self.shared, self.weight[groups], self.curvature[groups])
 
     def rows(self, groups: IntArray) -> IntArray:
         """Return the coordinates of some groups, one group after the other."""
@@ -116,6 +122,6 @@ class Blocks:
         if penalty.l1_fraction > 0:
             cut = np.repeat(single, self.sizes)[:, None]
             correlation = np.maximum(np.abs(correlation) - cut, 0.0)
-        allowed = penalty.radial_derivative(np.zeros_like(level), level) * self.penalised
+        allowed = penalty.zero_limit(level, self.curvature) * self.penalised
         beyond: FloatArray = self.norms(correlation) - allowed[:, None]
         return beyond

@@ -19,6 +19,7 @@ from grpsparse.design import Standardised
 from grpsparse.errors import ResponseError
 from grpsparse.groups import Deferred, FloatArray, IntArray
 from grpsparse.penalties import Penalty
+from grpsparse.penalties.dual import norm_critical
 from grpsparse.problem.blocks import Blocks
 from grpsparse.problem.null import Basis, fit_null, unpenalised_basis
 from grpsparse.problem.smooth import Observed, SmoothFit
@@ -119,7 +120,7 @@ class Problem:
     start: NullFit
     scale: float
     lambda_max: float
-    gradient_scale: float  # lambda_max, or the null residual's norm where nothing is penalised
+    gradient_scale: float  # lambda_max of the group lasso, or the null residual's norm if that is 0
     curvature: float  # of the loss in eta, typical at the null fit
     squares: Deferred[FloatArray]  # W-norms squared of the coordinates, (q,)
 
@@ -190,7 +191,8 @@ def build_problem(
         ),
         default=0.0,
     )
-    size = lambda_max or _norm(data, null)
+    steepest = [norm_critical(view, blocks, weight, weight > 0) for view in blocks.views(correlation)]
+    size = max(steepest, default=0.0) or _norm(data, null)
     return Problem(
         coordinates,
         data,
