@@ -10,13 +10,16 @@ References: Breheny & Huang (2015), doi:10.1007/s11222-013-9424-2, for the firm 
 
 from __future__ import annotations
 
-from math import nan, sqrt
+from math import log1p, nan, sqrt
 
 from numba import njit
 
-from grpsparse.backend.codes import LINEAR, MCP, SCAD
+from grpsparse.backend.codes import CAPPED, CEL0, LINEAR, LOG_SUM, MCP, SCAD, TRANSFORMED
 
 __all__ = ["radial_prox"]
+
+ACCURACY = 1e-15  # relative change at which Newton's method for a root has ended
+MOST_STEPS = 60
 
 
 @njit(nogil=True, inline="always")
@@ -53,6 +56,46 @@ def _scad(gamma: float, s: float, step: float, level: float) -> float:
     return ((gamma - 1.0) * s - gamma * step * level) / (gamma - 1.0 - step)
 
 
+@njit(nogil=True, inline="always")
+def _capped(theta: float, s: float, mu: float) -> float:
+    """Soft below the cap, nothing beyond; hard where the step passes the cap at once."""
+    if mu > 2.0 * theta:
+        return s if s > sqrt(2.0 * mu * theta) else 0.0
+    return max(s - mu, 0.0) if s <= theta + 0.5 * mu else s
+
+
+@njit(nogil=True, inline="always")
+def _transformed(a: float, s: float, mu: float) -> float:
+    """Nothing up to the threshold, beyond it the larger root of r + mu p'(r) = s."""
+    pull = mu * (a + 1.0)
+    if s <= (pull / a if pull <= 0.5 * a * a else sqrt(2.0 * pull) - 0.5 * a):
+        return 0.0
+    r = s
+    for _ in range(MOST_STEPS):
+        # the left side is convex in r, so that Newton's method from s never passes the root
+        slope = pull * (a / (a + r)) / (a + r)
+        change = (r + slope - s) / (1.0 - 2.0 * slope / (a + r))
+        r -= change
+        if not change > ACCURACY * r:
+            break
+    return max(r, 0.0)
+
+
+@njit(nogil=True, inline="always")
+def _log_sum(eps: float, s: float, mu: float) -> float:
+    """Return the larger root of a quadratic, where that beats 0."""
+    inside = (s + eps) * (s + eps) - 4.0 * mu
+    if inside < 0.0 or s * eps <= mu <= eps * eps:
+        return 0.0
+    root = sqrt(inside)
+    # the same root in two ways, whichever adds rather than cancels
+    r = 0.5 * (s - eps + root) if s > eps else 2.0 * (s * eps - mu) / (eps - s + root)
+    if r <= 0.0:
+        return 0.0
+    gain = r * (s - 0.5 * r) - mu * log1p(r / eps) if mu > eps * eps else 1.0
+    return r if gain > 0.0 else 0.0
+
+
 @njit(cache=True, nogil=True)
 def radial_prox(code: int, a: float, b: float, s: float, step: float, level: float) -> float:
     """Minimise ``(r - s)**2 / 2 + step * p(r; level)`` over r >= 0.
@@ -82,4 +125,12 @@ def radial_prox(code: int, a: float, b: float, s: float, step: float, level: flo
         return _mcp(a, b * s, b * step, level) / b
     if code == SCAD:
         return _scad(a, b * s, b * step, level) / b
+    if code == CAPPED:
+        return _capped(a, s, step * level)
+    if code == TRANSFORMED:
+        return _transformed(a, s, step * level)
+    if code == LOG_SUM:
+        return _log_sum(a, s, step * level)
+    if code == CEL0:
+        return _mcp(1.0 / a, s, step, sqrt(2.0 * level * a))
     return nan  # a code without a branch must not pass for another

@@ -191,7 +191,9 @@ def build_problem(
         ),
         default=0.0,
     )
-    steepest = [norm_critical(view, blocks, weight, weight > 0) for view in blocks.views(correlation)]
+    steepest = [
+        norm_critical(view, blocks, weight, weight > 0) for view in blocks.views(correlation)
+    ]
     size = max(steepest, default=0.0) or _norm(data, null)
     return Problem(
         coordinates,

@@ -24,6 +24,12 @@ SLOPE = 1e-5  # what rounding over STEP, and STEP times the curvature, may make 
 LABELS = np.array(["a", "a", "a", "b", "b", "c", "c", "d", "e", "e"])
 ALPHA = {"sparse_group_lasso": 0.05, "group_elastic_net": 0.5, "elastic_net": 0.5}
 GAMMA = {"group_mcp": 3.0, "mcp": 3.0, "group_scad": 4.0, "scad": 3.7}
+# Their parameters are 1, and no family rescales them.
+PLAIN = {
+    "group_capped_l1": lambda t, l: l * np.minimum(t, 1.0),
+    "group_transformed_l1": lambda t, l: 2 * l * t / (1 + t),
+    "group_log_sum": lambda t, l: l * np.log(1 + t),
+}
 CONVEX = ("group_lasso", "group_elastic_net", "sparse_group_lasso", "lasso", "elastic_net")
 
 
@@ -85,7 +91,12 @@ class Reference:
             return (1 - alpha) * l * t
         if self.penalty in CONVEX:
             return l * (alpha * t + (1 - alpha) * t**2 / 2)
-        gamma, v = GAMMA[self.penalty], self.rescale()
+        if self.penalty in PLAIN:
+            return PLAIN[self.penalty](t, l)
+        v = self.rescale()
+        if self.penalty == "group_cel0":
+            return l - v / 2 * np.maximum(np.sqrt(2 * l / v) - t, 0) ** 2
+        gamma = GAMMA[self.penalty]
         t = v * t
         if self.penalty.endswith("mcp"):
             return np.where(t <= gamma * l, l * t - t**2 / (2 * gamma), gamma * l**2 / 2) / v

@@ -28,6 +28,10 @@ CONVEX = (
 class Rows:
     starts: np.ndarray
 
+    @property
+    def curvature(self):
+        return np.ones(self.starts.size - 1)
+
 
 def instance(seed, classes=3):
     """Seven groups, one of rank 0 at each end, one unpenalised with a zero correlation."""
@@ -132,6 +136,14 @@ def test_fenchel_young_is_an_equality_at_a_subgradient(penalty):
     assert penalty.dual_scale(z, segments, level, l1_level) == pytest.approx(1.0, abs=EXACT)
 
 
+def short_step(penalty, level):
+    """A step short enough for one minimum at every point up to the critical one."""
+    if isinstance(penalty, gp.GroupCappedL1):
+        return min(1.0, penalty.theta / level)
+    bend = penalty.weak_convexity(level)
+    return 0.5 / bend if bend >= 1.0 else 1.0
+
+
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("name", gp.names())
 def test_critical_lambda_is_where_the_first_group_leaves_zero(name, seed):
@@ -151,8 +163,7 @@ def test_critical_lambda_is_where_the_first_group_leaves_zero(name, seed):
             if penalty.bilevel:
                 moved.append(excess(penalty, block, lambda_ * w, lambda_) > 0)
             else:
-                bend = penalty.weak_convexity(lambda_ * w)
-                step = 0.5 / bend if bend >= 1.0 else 1.0  # short enough for one minimum
+                step = short_step(penalty, lambda_ * w)
                 moved.append(np.any(penalty.prox(step * block, step, lambda_ * w) != 0.0))
         return any(moved)
 

@@ -23,6 +23,12 @@ OBJECTS = (
     gp.GroupMCP(gamma=3.0).rescaled(0.25),
     gp.GroupSCAD(gamma=3.3),
     gp.GroupSCAD().rescaled(2.0),
+    gp.GroupCappedL1(theta=2.0),
+    gp.GroupTransformedL1(a=0.8),
+    gp.GroupTransformedL1(a=5.0),
+    gp.GroupLogSum(eps=0.7),
+    gp.GroupCEL0(),
+    gp.GroupCEL0().rescaled(0.25),
 )
 TINY = 1e-8  # a norm at which the penalty is its tangent at 0, to eight digits
 EVERY = tuple(gp.get(name) for name in gp.names())
@@ -32,10 +38,20 @@ def grid(penalty, seed=0, n=400):
     """Norms and levels, away from the points where p' has a corner."""
     rng = np.random.default_rng(seed)
     norm, level = rng.uniform(0.01, 6.0, n), rng.uniform(0.1, 2.0, n)
-    gamma, scale = penalty.parameters
-    corner = np.minimum(np.abs(scale * norm - level), np.abs(scale * norm - gamma * level))
-    keep = corner > 1e-3 if not penalty.convex else np.ones(n, dtype=bool)
+    keep = np.ones(n, dtype=bool)
+    for corner in corners(penalty, level):
+        keep &= np.abs(norm - corner) > 1e-3
     return norm[keep], level[keep]
+
+
+def corners(penalty, level):
+    """The norms at which p' has a corner or a jump."""
+    first, second = penalty.parameters
+    if isinstance(penalty, gp.GroupMCP | gp.GroupSCAD):
+        return level / second, first * level / second
+    if isinstance(penalty, gp.GroupCappedL1):
+        return (first,)
+    return (np.sqrt(2 * level / first),) if isinstance(penalty, gp.GroupCEL0) else ()
 
 
 @pytest.mark.parametrize("penalty", OBJECTS, ids=repr)
@@ -61,10 +77,13 @@ def test_curvature_is_the_difference_quotient_of_the_derivative(penalty):
 @pytest.mark.parametrize("penalty", OBJECTS, ids=repr)
 def test_weak_convexity_is_the_largest_negative_curvature(penalty):
     norm, level = grid(penalty)
-    bends = [penalty.radial_curvature(at, level) for at in (norm, np.full_like(norm, TINY))]
-    assert penalty.weak_convexity(level) == pytest.approx(max(0.0, -np.min(bends)))
     assert penalty.weak_convexity(0.0) == 0.0
     assert penalty.weak_convexity(np.zeros(3)) == 0.0
+    if isinstance(penalty, gp.GroupCappedL1):
+        assert penalty.weak_convexity(level) == np.inf  # a concave kink
+        return
+    bends = [penalty.radial_curvature(at, level) for at in (norm, np.full_like(norm, TINY))]
+    assert penalty.weak_convexity(level) == pytest.approx(max(0.0, -np.min(bends)))
 
 
 @pytest.mark.parametrize("penalty", OBJECTS, ids=repr)
@@ -84,6 +103,49 @@ def test_mcp_and_scad_are_the_formulas_of_their_papers():
     middle = (2 * gamma * 1.3 * t - t**2 - 1.3**2) / (2 * (gamma - 1))
     scad = np.where(t <= 1.3, 1.3 * t, np.where(t <= gamma * 1.3, middle, 1.3**2 * (gamma + 1) / 2))
     np.testing.assert_allclose(gp.GroupSCAD(gamma=gamma).radial_value(t, level), scad)
+
+
+def test_later_penalties_are_the_formulas_of_their_papers():
+    t, l = np.linspace(0, 6, 61), np.full(61, 1.3)
+    expected = {
+        gp.GroupCappedL1(theta=2.2): 1.3 * np.minimum(t, 2.2),
+        gp.GroupTransformedL1(a=0.4): 1.3 * 1.4 * t / (0.4 + t),
+        gp.GroupLogSum(eps=0.3): 1.3 * np.log(1 + t / 0.3),
+        gp.GroupCEL0(): 1.3 - 0.5 * np.maximum(np.sqrt(2.6) - t, 0) ** 2,
+        gp.GroupCEL0().rescaled(0.25): 1.3 - 0.125 * np.maximum(np.sqrt(10.4) - t, 0) ** 2,
+    }
+    for penalty, values in expected.items():
+        np.testing.assert_allclose(penalty.radial_value(t, l), values, rtol=1e-13, atol=1e-15)
+
+
+@pytest.mark.parametrize("v", [1.0, 0.25, 3.0])
+def test_cel0_is_an_mcp(v):
+    t, level = np.linspace(0, 6, 61), 1.3
+    cel0, own = gp.GroupCEL0().rescaled(v), np.sqrt(2 * level * v)
+    for step in (0.1, 1.0, 5.0):
+        mcp = gp.GroupMCP(gamma=2.0, scale=2.0 * v)  # concavity gamma / scale = 1 / v
+        for s in t:
+            ours, theirs = cel0.prox([s], step, level), mcp.prox([s], step, own)
+            np.testing.assert_allclose(ours, theirs, rtol=1e-13, atol=1e-14)
+    for function in ("radial_value", "radial_derivative", "radial_curvature"):
+        ours = getattr(cel0, function)(t, np.full(61, level))
+        theirs = getattr(mcp, function)(t, np.full(61, own))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-13, atol=1e-14)
+
+
+def test_limits_are_the_group_lasso():
+    t, level = np.linspace(0, 6, 61), np.full(61, 1.3)
+    lasso = gp.GroupLasso()
+    for penalty, factor in (
+        (gp.GroupLogSum(eps=1e9), 1e9),
+        (gp.GroupTransformedL1(a=1e9), 1.0),
+        (gp.GroupCappedL1(theta=1e9), 1.0),
+    ):
+        value = penalty.radial_value(t, factor * level)
+        np.testing.assert_allclose(value, lasso.radial_value(t, level), rtol=1e-8)
+        for s in t[::6]:
+            ours = penalty.prox([s], 0.9, factor * 1.3)
+            np.testing.assert_allclose(ours, lasso.prox([s], 0.9, 1.3), atol=1e-7)
 
 
 @pytest.mark.parametrize("penalty", [gp.GroupMCP(), gp.GroupSCAD(), gp.MCP(), gp.SCAD()], ids=repr)
@@ -158,6 +220,10 @@ def test_names_resolve_to_default_objects():
         "sparse_group_lasso",
         "group_mcp",
         "group_scad",
+        "group_capped_l1",
+        "group_transformed_l1",
+        "group_log_sum",
+        "group_cel0",
         "lasso",
         "elastic_net",
         "mcp",
@@ -211,6 +277,10 @@ def test_unknown_penalties_raise(penalty, words):
         (gp.GroupMCP, {"scale": 0.0}, "a positive number"),
         (gp.GroupElasticNet, {"alpha": 0.0}, r"a number in \(0, 1\]"),
         (gp.ElasticNet, {"alpha": 1.5}, r"ElasticNet: `alpha` is 1.5"),
+        (gp.GroupCappedL1, {"theta": 0.0}, "GroupCappedL1: `theta` is 0.0; give a positive number"),
+        (gp.GroupTransformedL1, {"a": -1.0}, "a positive number"),
+        (gp.GroupLogSum, {"eps": float("inf")}, "a positive number"),
+        (gp.GroupCEL0, {"scale": 0.0}, "a positive number"),
         (gp.SparseGroupLasso, {"alpha": -0.1}, r"a number in \[0, 1\]"),
         (gp.SparseGroupLasso, {"alpha": False}, r"a number in \[0, 1\]"),
     ],
