@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from grpsparse.penalties import (
         MCP,
         SCAD,
+        AdaptiveGroupLasso,
         ElasticNet,
         GroupCappedL1,
         GroupCEL0,
@@ -49,6 +50,7 @@ __version__ = "0.1.0"
 __all__ = [
     "MCP",
     "SCAD",
+    "AdaptiveGroupLasso",
     "BlockDescent",
     "CVFit",
     "ConvergenceWarning",

@@ -179,8 +179,8 @@ def fit_cv(
 ) -> CVFit:
     """Fit a path and cross-validate it.
 
-    Every fold refits standardisation and weights on its training rows and is solved at the
-    lambdas of the path on all rows.
+    Every fold refits standardisation and weights on its training rows, those of an adaptive
+    penalty by a first fit of its own, and is solved at the lambdas of the path on all rows.
 
     Parameters
     ----------

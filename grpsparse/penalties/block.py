@@ -41,6 +41,7 @@ class BlockFunctions:
     __slots__ = ()
 
     steep: ClassVar[bool] = False
+    adaptive: ClassVar[bool] = False
 
     def value(self: Penalty, b: ArrayLike, lambda_: float) -> float:
         """Return the penalty of one block of weight 1.

@@ -12,7 +12,7 @@ from typing import Protocol, Self, runtime_checkable
 from grpsparse.backend import Array
 from grpsparse.groups import FloatArray, IntArray
 
-__all__ = ["ConvexPenalty", "Penalty", "Segments"]
+__all__ = ["AdaptivePenalty", "ConvexPenalty", "Penalty", "Segments"]
 
 
 class Segments(Protocol):
@@ -54,6 +54,10 @@ class Penalty(Protocol):
     @property
     def steep(self) -> bool:
         """Whether p'(0+) is infinite, so that zero is judged by the proximal map."""
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether it is an :class:`AdaptivePenalty`, whose weights come from a first fit."""
 
     @property
     def code(self) -> int:
@@ -151,3 +155,11 @@ class ConvexPenalty(Penalty, Protocol):
         self, correlation: FloatArray, segments: Segments, level: FloatArray, l1_level: FloatArray
     ) -> float:
         """Return the sum over groups of the conjugate at a feasible ``Z'W theta``."""
+
+
+@runtime_checkable
+class AdaptivePenalty(Penalty, Protocol):
+    """A penalty whose weights come from a first fit with the weights as they are."""
+
+    def factors(self, norms: FloatArray) -> FloatArray:
+        """Return what multiplies the weights, (G,), from the norms of the first fit, (G,)."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 from grpsparse.errors import PenaltyError
+from grpsparse.penalties.adaptive import AdaptiveGroupLasso
 from grpsparse.penalties.capped_l1 import GroupCappedL1
 from grpsparse.penalties.cel0 import GroupCEL0
 from grpsparse.penalties.elastic_net import ElasticNet, GroupElasticNet
@@ -28,6 +29,7 @@ _PENALTIES: dict[str, Penalty] = {
         GroupLasso(),
         GroupElasticNet(),
         SparseGroupLasso(),
+        AdaptiveGroupLasso(),
         GroupMCP(),
         GroupSCAD(),
         GroupCappedL1(),

@@ -8,8 +8,9 @@ Nonconvex penalties: the largest violation of stationarity over blocks, each ove
 over the orthonormal directions of the unpenalised part; reported over the largest gradient of
 the null fit over its weight.
 
-Nothing of the engine is imported and no number that it stored is read: standardisation, ranks,
-weights, null fits and lambda_max are all worked out again.
+Nothing of the engine is imported and no number that it stored is read, but for the weights that
+an adaptive penalty took from its first fit: standardisation, ranks, other weights, null fits and
+lambda_max are all worked out again.
 """
 
 from __future__ import annotations
@@ -175,7 +176,12 @@ def _curvatures(standard: Coordinates, n_groups: int, v: float) -> FloatArray:
 
 
 def _group_weights(fit: PathFit, standard: Coordinates) -> FloatArray:
-    """Return penalty factor times sqrt(rank * K'), 0 for a group without rank."""
+    """Return penalty factor times sqrt(rank * K'), 0 for a group without rank.
+
+    Weights that come from a first fit are part of the problem that is certified.
+    """
+    if fit.penalty.adaptive:
+        return fit.group_weights
     n_groups = standard.rank.size
     factor = np.asarray(fit.settings.penalty_factor or np.ones(len(fit.model.terms)))
     if factor.size != n_groups:  # every column of a term is a group

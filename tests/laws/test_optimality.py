@@ -22,6 +22,7 @@ SAME_ETA = 1e-5  # the root of what the certificate and STILL leave
 STEP = 1e-7  # of differences
 SLOPE = 1e-5  # what rounding over STEP, and STEP times the curvature, may make of a zero slope
 LABELS = np.array(["a", "a", "a", "b", "b", "c", "c", "d", "e", "e"])
+FIRST, OUT = 0.01, 1e10  # of lambda_max, where an adaptive penalty's first fit is; of its zeros
 ALPHA = {"sparse_group_lasso": 0.05, "group_elastic_net": 0.5, "elastic_net": 0.5}
 GAMMA = {"group_mcp": 3.0, "mcp": 3.0, "group_scad": 4.0, "scad": 3.7}
 # Their parameters are 1, and no family rescales them.
@@ -30,7 +31,14 @@ PLAIN = {
     "group_transformed_l1": lambda t, l: 2 * l * t / (1 + t),
     "group_log_sum": lambda t, l: l * np.log(1 + t),
 }
-CONVEX = ("group_lasso", "group_elastic_net", "sparse_group_lasso", "lasso", "elastic_net")
+CONVEX = (
+    "group_lasso",
+    "group_elastic_net",
+    "sparse_group_lasso",
+    "adaptive_group_lasso",
+    "lasso",
+    "elastic_net",
+)
 
 
 class Reference:
@@ -59,6 +67,22 @@ class Reference:
             scale = {"group": np.linalg.cholesky(S).T, "column": np.diag(np.diag(S) ** 0.5)}
             self.root.append(scale.get(standardize, np.eye(len(g))))
             self.Z[:, g] = centred[:, g] @ np.linalg.inv(self.root[-1])
+
+        if penalty == "adaptive_group_lasso":
+            self.adapt(case, standardize, plain=plain)
+
+    def adapt(self, case: Any, standardize: Any, *, plain: bool) -> None:
+        """Divide weights by the norms of a group lasso at 1% of its lambda_max."""
+        given = {} if plain else {"weights": case.weights, "offset": case.offset}
+        options = {"standardize": standardize, "tol": TIGHT, **given}
+        top = float(case.fit(n_lambda=2, **options).lambda_[0])
+        first = case.fit(lambda_=[top * 0.5**k for k in range(7)] + [top * FIRST], **options)
+        _, B = coefficients(first, -1)
+        norms = [
+            np.linalg.norm(root @ B[g]) for g, root in zip(self.groups, self.root, strict=True)
+        ]
+        pairs = zip(self.weight, norms, strict=True)
+        self.weight = [w * max(norms) / r if r else OUT * w for w, r in pairs]
 
     def loss(self, eta: np.ndarray) -> float:
         y = self.y

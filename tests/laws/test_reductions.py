@@ -99,6 +99,28 @@ def test_a_large_parameter_is_the_group_lasso(case: Any, limit: str) -> None:
     np.testing.assert_allclose(link(other), link(fit), atol=NEARLY)
 
 
+def test_adaptive_is_the_group_lasso_with_its_weights(case: Any) -> None:
+    options = {"weights": case.weights, "tol": TIGHT}
+    fit = case.fit(penalty=gs.AdaptiveGroupLasso(gamma=0.5), penalty_factor={"b": 2.0}, **options)
+    given = {"group_weight": None, "penalty_factor": fit.group_weights}
+    other = case.fit(**given, **options)
+    np.testing.assert_allclose(other.lambda_, fit.lambda_, rtol=1e-12)
+    np.testing.assert_allclose(link(other), link(fit), atol=SAME)
+
+
+def test_what_the_first_fit_of_an_adaptive_penalty_leaves_out_stays_out(cases: Any) -> None:
+    case = cases("gaussian")
+    X = np.hstack([case.X, np.random.default_rng(9).normal(size=(len(case.y), 60))])
+    top = float(gs.fit(X, case.y, standardize="column", n_lambda=2).lambda_[0])
+    first = gs.fit(X, case.y, standardize="column", lambda_=[0.1 * top, 0.01 * top], tol=1e-12)
+    fit = gs.fit(X, case.y, standardize="column", penalty="adaptive_group_lasso")
+    out = first.group_norms[-1] == 0
+    assert out.any()
+    np.testing.assert_array_equal(fit.group_weights == 1e10, out)
+    assert not fit.group_norms[:, out].any()
+    assert fit.converged.all()
+
+
 def test_cel0_of_every_family_is_an_mcp(case: Any) -> None:
     """Of level sqrt(2 l v) and concavity 1 / v, with the same weight for all groups.
 

@@ -25,6 +25,7 @@ DRAWN = {
     "transformed": lambda rng, _: gp.GroupTransformedL1(a=float(np.exp(rng.uniform(-4, 5)))),
     "log-sum": lambda rng, _: gp.GroupLogSum(eps=float(np.exp(rng.uniform(-4, 4)))),
     "cel0": lambda _, v: gp.GroupCEL0().rescaled(v),
+    "adaptive": lambda rng, _: gp.AdaptiveGroupLasso(gamma=float(rng.uniform(0.1, 3))),
     "sgl": lambda rng, _: gp.SparseGroupLasso(alpha=float(rng.uniform())),
 }
 

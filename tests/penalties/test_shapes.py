@@ -17,6 +17,7 @@ EXACT = 1e-13
 
 OBJECTS = (
     gp.GroupLasso(),
+    gp.AdaptiveGroupLasso(gamma=2.0),
     gp.GroupElasticNet(alpha=0.3),
     gp.SparseGroupLasso(alpha=0.2),
     gp.GroupMCP(gamma=2.5),
@@ -218,6 +219,7 @@ def test_names_resolve_to_default_objects():
         "group_lasso",
         "group_elastic_net",
         "sparse_group_lasso",
+        "adaptive_group_lasso",
         "group_mcp",
         "group_scad",
         "group_capped_l1",
@@ -281,6 +283,7 @@ def test_unknown_penalties_raise(penalty, words):
         (gp.GroupTransformedL1, {"a": -1.0}, "a positive number"),
         (gp.GroupLogSum, {"eps": float("inf")}, "a positive number"),
         (gp.GroupCEL0, {"scale": 0.0}, "a positive number"),
+        (gp.AdaptiveGroupLasso, {"gamma": 0}, "AdaptiveGroupLasso: `gamma` is 0; give a positive"),
         (gp.SparseGroupLasso, {"alpha": -0.1}, r"a number in \[0, 1\]"),
         (gp.SparseGroupLasso, {"alpha": False}, r"a number in \[0, 1\]"),
     ],
@@ -304,3 +307,12 @@ def test_a_bad_lambda_or_step_raises():
     for bad in (0.0, -1.0, float("nan")):
         with pytest.raises(OptionError, match="`step` is"):
             penalty.prox([1.0], bad, 1.0)
+
+
+def test_adaptive_factors():
+    penalty = gp.AdaptiveGroupLasso(gamma=0.5)
+    norms = np.array([0.0, 3.0, 0.75, 1e-40])
+    np.testing.assert_allclose(penalty.factors(norms), [1e10, 1.0, 2.0, 1e10])
+    np.testing.assert_allclose(penalty.factors(7.0 * norms), penalty.factors(norms))
+    np.testing.assert_array_equal(penalty.factors(np.zeros(3)), 1.0)
+    assert penalty.factors([]).shape == (0,)

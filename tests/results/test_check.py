@@ -56,6 +56,7 @@ SCALES = {
     "sparse_group_lasso": ["column", False],
     "group_mcp": ["group", False],
     "group_scad": ["group", "column"],
+    "adaptive_group_lasso": ["group", "column"],
     "group_capped_l1": ["group", "column"],
     "group_transformed_l1": ["group", False],
     "group_log_sum": ["column", False],
