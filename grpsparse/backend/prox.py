@@ -5,21 +5,26 @@ length solves the same problem in one dimension. :func:`radial_prox` returns the
 minimiser for any step, the smaller one where two exist, also where the step is so long that
 the one-dimensional problem is not convex.
 
-References: Breheny & Huang (2015), doi:10.1007/s11222-013-9424-2, for the firm thresholds.
+References: Breheny & Huang (2015), doi:10.1007/s11222-013-9424-2, for the firm thresholds; Xu,
+Chang, Xu & Zhang (2012), doi:10.1109/TNNLS.2012.2197412, and Cao, Sun & Xu (2013),
+doi:10.1016/j.jvcir.2012.10.006, for the powers 1/2 and 2/3.
 """
 
 from __future__ import annotations
 
-from math import log1p, nan, sqrt
+from math import acos, acosh, cos, cosh, log1p, nan, pi, sqrt
 
 from numba import njit
 
-from grpsparse.backend.codes import CAPPED, CEL0, LINEAR, LOG_SUM, MCP, SCAD, TRANSFORMED
+from grpsparse.backend.codes import CAPPED, CEL0, L0, LINEAR, LOG_SUM, LQ, MCP, SCAD, TRANSFORMED
 
 __all__ = ["radial_prox"]
 
 ACCURACY = 1e-15  # relative change at which Newton's method for a root has ended
 MOST_STEPS = 60
+HALF, TWO_THIRDS = 0.5, 2.0 / 3.0  # powers whose root is in closed form
+TIE = 1.0 + 1e-15  # powers are rounded, and a tie is to give the smaller minimiser
+FAR = 1e3  # over the least norm, from which Newton's method is done in a step or two
 
 
 @njit(nogil=True, inline="always")
@@ -96,8 +101,51 @@ def _log_sum(eps: float, s: float, mu: float) -> float:
     return r if gain > 0.0 else 0.0
 
 
+@njit(nogil=True, inline="always")
+def _half(s: float, mu: float) -> float:
+    """Return the larger root of r + mu / (2 sqrt(r)) = s above the threshold."""
+    third = s / 3.0
+    angle = acos(0.25 * mu / (third * sqrt(third)))
+    return 2.0 * third * (1.0 + cos(2.0 * (pi - angle) / 3.0))
+
+
+@njit(nogil=True, inline="always")
+def _two_thirds(s: float, mu: float) -> float:
+    """Return the larger root of r + 2 mu / (3 r**(1/3)) = s above the threshold."""
+    root = sqrt(2.0 * mu)
+    angle = acosh(1.6875 * (s / root) * (s / (2.0 * mu)))
+    a = 2.0 / sqrt(3.0) * sqrt(root * cosh(angle / 3.0))
+    return (0.5 * (a + sqrt(2.0 * s / a - a * a))) ** 3
+
+
+@njit(nogil=True, inline="always")
+def _power(q: float, s: float, mu: float) -> float:
+    """Nothing up to the threshold, beyond it the larger root of r + mu q r**(q - 1) = s."""
+    if mu <= 0.0:
+        return s
+    least = (2.0 * mu * (1.0 - q)) ** (1.0 / (2.0 - q))
+    if s <= 0.5 * least * (2.0 - q) / (1.0 - q) * TIE:
+        return 0.0
+    if s < FAR * least:
+        if q == HALF:
+            return _half(s, mu)
+        if q == TWO_THIRDS:
+            return _two_thirds(s, mu)
+    r = s
+    for _ in range(MOST_STEPS):
+        # convex in r, so that Newton's method from s never passes the root
+        slope = mu * q * r ** (q - 1.0)
+        change = (r + slope - s) / (1.0 + (q - 1.0) * slope / r)
+        r -= change
+        if not change > ACCURACY * r:
+            break
+    return r
+
+
 @njit(cache=True, nogil=True)
-def radial_prox(code: int, a: float, b: float, s: float, step: float, level: float) -> float:
+def radial_prox(  # noqa: PLR0911
+    code: int, a: float, b: float, s: float, step: float, level: float
+) -> float:
     """Minimise ``(r - s)**2 / 2 + step * p(r; level)`` over r >= 0.
 
     Parameters
@@ -133,4 +181,8 @@ def radial_prox(code: int, a: float, b: float, s: float, step: float, level: flo
         return _log_sum(a, s, step * level)
     if code == CEL0:
         return _mcp(1.0 / a, s, step, sqrt(2.0 * level * a))
+    if code == LQ:
+        return _power(a, s, step * level)
+    if code == L0:
+        return s if s > sqrt(2.0 * step * level) else 0.0
     return nan  # a code without a branch must not pass for another

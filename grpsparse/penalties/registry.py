@@ -13,8 +13,10 @@ from grpsparse.penalties.adaptive import AdaptiveGroupLasso
 from grpsparse.penalties.capped_l1 import GroupCappedL1
 from grpsparse.penalties.cel0 import GroupCEL0
 from grpsparse.penalties.elastic_net import ElasticNet, GroupElasticNet
+from grpsparse.penalties.l0 import GroupL0
 from grpsparse.penalties.lasso import GroupLasso, Lasso
 from grpsparse.penalties.log_sum import GroupLogSum
+from grpsparse.penalties.lq import GroupLq
 from grpsparse.penalties.mcp import MCP, GroupMCP
 from grpsparse.penalties.protocol import Penalty
 from grpsparse.penalties.scad import SCAD, GroupSCAD
@@ -35,6 +37,8 @@ _PENALTIES: dict[str, Penalty] = {
         GroupCappedL1(),
         GroupTransformedL1(),
         GroupLogSum(),
+        GroupLq(),
+        GroupL0(),
         GroupCEL0(),
         Lasso(),
         ElasticNet(),

@@ -10,7 +10,7 @@ never come from different problems.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from grpsparse.groups import Deferred, FloatArray, IntArray
 from grpsparse.penalties import Penalty
 from grpsparse.penalties.dual import norm_critical
 from grpsparse.problem.blocks import Blocks
+from grpsparse.problem.bounds import largest_eigenvalues
 from grpsparse.problem.null import Basis, fit_null, unpenalised_basis
 from grpsparse.problem.smooth import Observed, SmoothFit
 
@@ -121,7 +122,7 @@ class Problem:
     scale: float
     lambda_max: float
     gradient_scale: float  # lambda_max of the group lasso, or the null residual's norm if that is 0
-    curvature: float  # of the loss in eta, typical at the null fit
+    curvature: float  # of the loss in eta, typical at the null fit; its bound if it is steep
     squares: Deferred[FloatArray]  # W-norms squared of the coordinates, (q,)
 
     @property
@@ -180,7 +181,11 @@ def build_problem(
         fit = fit_null(data, basis, what=f"the unpenalised terms ({label})")
     else:
         basis, fit = only_intercept, null
-    penalty = spec.penalty.rescaled(_curvature_scale(data, fit))
+    bend = _curvature_scale(data, fit)
+    penalty = spec.penalty.rescaled(bend)
+    if penalty.steep:
+        squared = largest_eigenvalues(coordinates, data.weights)
+        blocks = replace(blocks, curvature=bend * squared)
     dual = basis.project_out(data.residual(fit.eta), data.weights)
     correlation = coordinates.correlate(data.weights[:, None] * dual)
     start = _null_fit(fit, basis, where, dual, correlation, intercept=intercept)
@@ -207,7 +212,7 @@ def build_problem(
         scale,
         lambda_max,
         size,
-        _typical_curvature(data, fit),
+        bend if penalty.steep else _typical_curvature(data, fit),
         Deferred(lambda: coordinates.squares(data.weights)),
     )
 

@@ -52,6 +52,8 @@ class MomentSweeps:
             return 0, 0.0
         first, second = penalty.parameters
         slack = CONVEX_SLACK if penalty.convex else NONCONVEX_SLACK
+        # what is judged by a proximal map takes steps of one length only
+        least = 1.0 if penalty.steep else LEAST_CURVATURE
         sweeps, gain = descend(
             None,
             None,
@@ -59,7 +61,7 @@ class MomentSweeps:
             self.moments.gram,
             (self.spans, self.levels, self.working.scale, self.metric),
             None if self.working.turned else penalty.code,
-            (float(first), float(second), slack, LEAST_CURVATURE),
+            (float(first), float(second), slack, least),
             (self.theta, self.base, None, None),
             None,
             None,

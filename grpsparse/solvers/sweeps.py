@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from grpsparse.groups import FloatArray, SingleArray
-from grpsparse.problem import Problem, State
+from grpsparse.problem import Problem, State, bounding_curvature
 from grpsparse.problem.smooth import ROUNDING, newton
 from grpsparse.solvers.curved import PenaltyBlocks
 from grpsparse.solvers.protocol import Task
@@ -92,7 +92,9 @@ class Sweeps:
         penalty = self.problem.penalty
         first, second = penalty.parameters
         slack = CONVEX_SLACK if penalty.convex else NONCONVEX_SLACK
-        floor = LEAST_CURVATURE * self.problem.curvature
+        # what is judged by a proximal map takes steps of one length only
+        least = 1.0 if penalty.steep else LEAST_CURVATURE
+        floor = least * self.problem.curvature
         code = None if self.working.turned else penalty.code
         return code, (float(first), float(second), slack, floor)
 
@@ -139,15 +141,18 @@ class Sweeps:
         from grpsparse.backend.scratch import scratch
 
         problem, working = self.problem, self.working
-        system = weighted_gram(problem, working, self.task.groups, self.eta)
+        curvature, factor = self._curvature()
+        system = weighted_gram(problem, working, self.task.groups, self.eta, curvature)
         rows, spans = system.rows, system.spans(self.spans)
         theta = np.ascontiguousarray(self.theta[rows])
         scale = system.scale(spans, turned=working.turned)
+        if problem.penalty.steep:
+            scale = np.ascontiguousarray(working.scale[rows])
         sweeps, gain = descend(
             None,
             None,
             None,
-            system.gram * self.damping,
+            system.gram * (factor * self.damping),
             (spans, self.levels, scale, self.metric),
             *self._kernel_penalty(),
             (theta, system.gradient, None, None),
@@ -172,11 +177,25 @@ class Sweeps:
     def _model(self) -> tuple[SingleArray | None, SingleArray]:
         """Return probabilities (None unless softmax) and weighted curvature, class by class."""
         data = self.problem.data
-        curvature = data.family.curvature(self.eta).T
-        weighted = np.ascontiguousarray(curvature * (self.damping * data.weights), np.float32)
+        found, factor = self._curvature()
+        curvature = found.T
+        factor *= self.damping
+        weighted = np.ascontiguousarray(curvature * (factor * data.weights), np.float32)
         if data.family.hessian != "softmax":
             return None, weighted
         return np.ascontiguousarray(curvature, np.float32), weighted
+
+    def _curvature(self) -> tuple[FloatArray, float]:
+        """Return the curvature of the model and a factor of it.
+
+        That of the loss, or its bound, under which the objective falls as the model does: zero
+        may be left or not by a hair, and no damping may come in between.
+        """
+        problem = self.problem
+        family = problem.data.family
+        if problem.penalty.steep:
+            return bounding_curvature(family, problem.curvature, self.eta)
+        return family.curvature(self.eta), 1.0
 
     def _move(self, theta: FloatArray, moved: FloatArray | SingleArray) -> None:
         """Accept the step if the objective does not rise.

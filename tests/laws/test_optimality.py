@@ -30,6 +30,8 @@ PLAIN = {
     "group_capped_l1": lambda t, l: l * np.minimum(t, 1.0),
     "group_transformed_l1": lambda t, l: 2 * l * t / (1 + t),
     "group_log_sum": lambda t, l: l * np.log(1 + t),
+    "group_lq": lambda t, l: l * np.sqrt(t),
+    "group_l0": lambda t, l: l * (t > 0),
 }
 CONVEX = (
     "group_lasso",

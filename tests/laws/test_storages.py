@@ -42,7 +42,7 @@ def with_the_others_slow(names: Any) -> list[Any]:
 
 
 # Groups enter with a jump, and which of two minima is met depends on the order of sums.
-JUMPING = ("group_transformed_l1", "group_cel0")
+JUMPING = ("group_transformed_l1", "group_lq", "group_l0", "group_cel0")
 
 
 @pytest.fixture(autouse=True)

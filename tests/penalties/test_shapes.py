@@ -30,6 +30,9 @@ OBJECTS = (
     gp.GroupLogSum(eps=0.7),
     gp.GroupCEL0(),
     gp.GroupCEL0().rescaled(0.25),
+    gp.GroupLq(q=0.5),
+    gp.GroupLq(q=0.9),
+    gp.GroupL0(),
 )
 TINY = 1e-8  # a norm at which the penalty is its tangent at 0, to eight digits
 EVERY = tuple(gp.get(name) for name in gp.names())
@@ -80,8 +83,8 @@ def test_weak_convexity_is_the_largest_negative_curvature(penalty):
     norm, level = grid(penalty)
     assert penalty.weak_convexity(0.0) == 0.0
     assert penalty.weak_convexity(np.zeros(3)) == 0.0
-    if isinstance(penalty, gp.GroupCappedL1):
-        assert penalty.weak_convexity(level) == np.inf  # a concave kink
+    if penalty.steep or isinstance(penalty, gp.GroupCappedL1):
+        assert penalty.weak_convexity(level) == np.inf  # an infinite slope or a concave kink
         return
     bends = [penalty.radial_curvature(at, level) for at in (norm, np.full_like(norm, TINY))]
     assert penalty.weak_convexity(level) == pytest.approx(max(0.0, -np.min(bends)))
@@ -93,6 +96,8 @@ def test_value_starts_at_zero_with_the_slope_there(penalty):
     zero = np.zeros(3)
     slope = penalty.radial_value(np.full(3, TINY), level) / TINY
     np.testing.assert_array_equal(penalty.radial_value(zero, level), zero)
+    if penalty.steep:
+        slope = np.where(level > 0, np.inf, 0.0)
     np.testing.assert_allclose(penalty.radial_derivative(zero, level), slope, rtol=1e-6)
     np.testing.assert_array_equal(penalty.radial_value(level, zero), zero)
 
@@ -112,6 +117,8 @@ def test_later_penalties_are_the_formulas_of_their_papers():
         gp.GroupCappedL1(theta=2.2): 1.3 * np.minimum(t, 2.2),
         gp.GroupTransformedL1(a=0.4): 1.3 * 1.4 * t / (0.4 + t),
         gp.GroupLogSum(eps=0.3): 1.3 * np.log(1 + t / 0.3),
+        gp.GroupLq(q=0.3): 1.3 * t**0.3,
+        gp.GroupL0(): 1.3 * (t > 0),
         gp.GroupCEL0(): 1.3 - 0.5 * np.maximum(np.sqrt(2.6) - t, 0) ** 2,
         gp.GroupCEL0().rescaled(0.25): 1.3 - 0.125 * np.maximum(np.sqrt(10.4) - t, 0) ** 2,
     }
@@ -141,6 +148,7 @@ def test_limits_are_the_group_lasso():
         (gp.GroupLogSum(eps=1e9), 1e9),
         (gp.GroupTransformedL1(a=1e9), 1.0),
         (gp.GroupCappedL1(theta=1e9), 1.0),
+        (gp.GroupLq(q=1 - 1e-9), 1.0),
     ):
         value = penalty.radial_value(t, factor * level)
         np.testing.assert_allclose(value, lasso.radial_value(t, level), rtol=1e-8)
@@ -225,6 +233,8 @@ def test_names_resolve_to_default_objects():
         "group_capped_l1",
         "group_transformed_l1",
         "group_log_sum",
+        "group_lq",
+        "group_l0",
         "group_cel0",
         "lasso",
         "elastic_net",
@@ -282,6 +292,8 @@ def test_unknown_penalties_raise(penalty, words):
         (gp.GroupCappedL1, {"theta": 0.0}, "GroupCappedL1: `theta` is 0.0; give a positive number"),
         (gp.GroupTransformedL1, {"a": -1.0}, "a positive number"),
         (gp.GroupLogSum, {"eps": float("inf")}, "a positive number"),
+        (gp.GroupLq, {"q": 1.0}, "GroupLq: `q` is 1.0; give a number between 0 and 1"),
+        (gp.GroupLq, {"q": 0}, "a number between 0 and 1"),
         (gp.GroupCEL0, {"scale": 0.0}, "a positive number"),
         (gp.AdaptiveGroupLasso, {"gamma": 0}, "AdaptiveGroupLasso: `gamma` is 0; give a positive"),
         (gp.SparseGroupLasso, {"alpha": -0.1}, r"a number in \[0, 1\]"),
@@ -316,3 +328,39 @@ def test_adaptive_factors():
     np.testing.assert_allclose(penalty.factors(7.0 * norms), penalty.factors(norms))
     np.testing.assert_array_equal(penalty.factors(np.zeros(3)), 1.0)
     assert penalty.factors([]).shape == (0,)
+
+
+STEEP = [gp.GroupL0(), *(gp.GroupLq(q=q) for q in (0.1, 0.5, 2 / 3, 0.95))]
+
+
+@pytest.mark.parametrize("penalty", STEEP, ids=repr)
+@pytest.mark.parametrize("curvature", [0.25, 1.0, 3.0])
+def test_limits_of_a_steep_penalty_are_those_of_its_prox(penalty, curvature):
+    """Zero stays up to the limit of the gradient, and then the norm is the least one at once."""
+    level = np.array([0.7])
+    bend = np.array([curvature])
+    limit, least = (f(level, bend)[0] for f in (penalty.zero_limit, penalty.least_norm))
+    step = 1 / curvature
+    below, above = (penalty.prox([step * limit * by], step, 0.7)[0] for by in (1 - 1e-12, 1 + 1e-9))
+    assert below == 0.0
+    assert above == pytest.approx(least, rel=1e-7)
+    # both minimise the same objective
+    assert 0.5 * curvature * least**2 - limit * least + penalty.value([least], 0.7) == (
+        pytest.approx(0.0, abs=1e-12)
+    )
+
+
+def test_limits_of_others_are_their_slopes():
+    level, bend = np.array([0.0, 0.7, 1.3]), np.array([0.1, 1.0, 3.0])
+    for penalty in EVERY:
+        if not penalty.steep:
+            slope = penalty.radial_derivative(np.zeros(3), level)
+            np.testing.assert_array_equal(penalty.zero_limit(level, bend), slope)
+            np.testing.assert_array_equal(penalty.least_norm(level, bend), 0.0)
+
+
+def test_the_largest_norm_wins_as_q_falls_to_l0():
+    for s in (0.5, 1.5, 3.0):
+        np.testing.assert_allclose(
+            gp.GroupLq(q=1e-9).prox([s], 1.0, 1.0), gp.GroupL0().prox([s], 1.0, 1.0), atol=1e-7
+        )
