@@ -20,6 +20,7 @@ STILL = 1e-12
 SAME_OBJECTIVE = 1e-11  # of the null deviance
 SAME_ETA = 1e-5  # the root of what the certificate and STILL leave
 STEP = 1e-7  # of differences
+NEARLY_ZERO = 1e-9  # by which a certificate of 1e-12 may miss a proximal point
 SLOPE = 1e-5  # what rounding over STEP, and STEP times the curvature, may make of a zero slope
 LABELS = np.array(["a", "a", "a", "b", "b", "c", "c", "d", "e", "e"])
 FIRST, OUT = 0.01, 1e10  # of lambda_max, where an adaptive penalty's first fit is; of its zeros
@@ -277,3 +278,58 @@ def test_penalties_are_those_of_the_table(case: Any, penalty: str) -> None:
     if penalty == "sparse_group_lasso":
         expected += 0.05 * lambda_ * np.abs(block).sum()
     assert float(chosen.value(block, lambda_)) == pytest.approx(expected, rel=1e-13)
+
+
+@pytest.mark.parametrize("name", ["group_l0", "group_lq"])
+@pytest.mark.parametrize("standardize", ["group", "column"])
+def test_blocks_of_a_steep_penalty_are_their_own_proximal_points(
+    case: Any, name: str, standardize: str
+) -> None:
+    """At step 1 / L_g, L_g the family's largest curvature times the norm of Z_g'WZ_g."""
+    fit = case.fit(penalty=name, standardize=standardize, n_lambda=6, tol=1e-12)
+    reference = Reference(case, name, standardize, plain=True)
+    chosen, bend = gs.penalties.get(name), reference.rescale()
+    for at in range(6):
+        b0, B = coefficients(fit, at)
+        slope = reference.Z.T @ reference.residual(b0 + case.X @ B)
+        trio = zip(reference.groups, reference.root, reference.weight, strict=True)
+        for g, root, weight in trio:
+            curvature = bend * np.linalg.norm(reference.Z[:, g], 2) ** 2 / len(case.y)
+            level = float(fit.lambda_[at]) * weight
+            T = root @ B[g]
+            moved = chosen.prox(T - slope[g] / curvature, 1 / curvature, level)
+            np.testing.assert_allclose(moved, T, atol=NEARLY_ZERO)
+    assert fit.n_terms[-1] > 0
+
+
+@pytest.mark.parametrize("standardize", ["group", "column", False])
+def test_groups_at_right_angles_are_proximal_points(
+    cases: Any, penalty: str, standardize: Any
+) -> None:
+    """Of the least squares coefficients: zero or not, where both are stationary."""
+    chosen = gs.penalties.get(penalty)
+    if standardize == "group" and (chosen.elementwise or chosen.bilevel):
+        pytest.skip("single columns")
+    case = cases("gaussian")
+    X = np.linalg.qr(case.X - case.X.mean(axis=0))[0] * np.sqrt(len(case.y))
+    z = X.T @ (case.y - case.y.mean()) / len(case.y)
+    labels = np.arange(10) if chosen.elementwise else LABELS
+    groups = {} if chosen.elementwise else {"groups": labels}
+    fit = gs.fit(
+        X, case.y, penalty=penalty, standardize=standardize, n_lambda=8, tol=TIGHT, **groups
+    )
+    for at, lambda_ in enumerate(fit.lambda_.tolist()):
+        for place, label in enumerate(dict.fromkeys(labels.tolist())):
+            inside = labels == label
+            weight = float(fit.group_weights[place])
+            if penalty == "sparse_group_lasso":
+                single = np.sign(z[inside]) * np.maximum(np.abs(z[inside]) - 0.05 * lambda_, 0)
+                expected = gs.GroupLasso().prox(single, 0.95, lambda_ * weight)
+            else:
+                expected = chosen.prox(z[inside], 1.0, lambda_ * weight)
+            found = fit.coef_path[at][inside]
+            if not found.any() and penalty in PLAIN and not chosen.steep:
+                slope = chosen.derivative(0.0, lambda_ * weight)
+                assert np.linalg.norm(z[inside]) <= slope * (1 + 1e-12)
+                continue
+            np.testing.assert_allclose(found, expected, atol=NEARLY_ZERO)
