@@ -298,7 +298,7 @@ def _largest_scale(
 
 
 def _violation(case: _Case, point: _Point, free: _Free) -> float:
-    """Return the largest violation of stationarity, over lambda_max."""
+    """Return the largest violation of stationarity, over the largest gradient of the null fit."""
     penalised = (case.weight > 0) & (point.lambda_ > 0)
     weight = case.weight[:, None]
     level = np.broadcast_to(point.lambda_ * weight, point.norms.shape)
