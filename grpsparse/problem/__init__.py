@@ -1,7 +1,6 @@
 """The penalised problem: objective, null fits, lambda_max and certificates."""
 
 from grpsparse.problem.blocks import Blocks
-from grpsparse.problem.bounds import bounding_curvature
 from grpsparse.problem.certificate import Checked, certify, dual_point
 from grpsparse.problem.moments import Moments, moments_of
 from grpsparse.problem.problem import NullFit, PenaltySpec, Problem, State, build_problem
@@ -16,7 +15,6 @@ __all__ = [
     "PenaltySpec",
     "Problem",
     "State",
-    "bounding_curvature",
     "build_problem",
     "certify",
     "dual_point",

@@ -21,12 +21,13 @@ from grpsparse.groups import Deferred, FloatArray, IntArray
 from grpsparse.penalties import Penalty
 from grpsparse.penalties.dual import norm_critical
 from grpsparse.problem.blocks import Blocks
-from grpsparse.problem.bounds import largest_eigenvalues
+from grpsparse.problem.bounds import bounding_curvature, largest_eigenvalues
 from grpsparse.problem.null import Basis, fit_null, unpenalised_basis
 from grpsparse.problem.smooth import Observed, SmoothFit
 
 __all__ = ["NullFit", "PenaltySpec", "Problem", "State", "build_problem"]
 
+LEAST_CURVATURE = 1e-6  # of the typical one
 EXPLAINED = 1e-13  # null deviance below this share of the loss leaves nothing to explain
 
 
@@ -134,6 +135,26 @@ class Problem:
     def n_outputs(self) -> int:
         """Number of linear predictors K."""
         return int(self.data.y.shape[1])
+
+    @property
+    def least_curvature(self) -> float:
+        """Least metric of a block in the linear predictor.
+
+        A penalty that judges zeros by a proximal map takes steps of one length only, that of the
+        bound; other metrics only must not run away on rounding where nothing moves.
+        """
+        return self.curvature * (1.0 if self.penalty.steep else LEAST_CURVATURE)
+
+    def model_curvature(self, eta: FloatArray) -> tuple[FloatArray, float]:
+        """Return the curvature (n, K) of a quadratic model of the loss, and a factor of it.
+
+        That of the loss, or its bound for a penalty that judges zeros by a proximal map: under
+        the bound the objective falls as the model does, so that no damping comes in between.
+        """
+        family = self.data.family
+        if self.penalty.steep:
+            return bounding_curvature(family, self.curvature, eta)
+        return family.curvature(eta), 1.0
 
     def correlate(self, dual: FloatArray) -> FloatArray:
         """Return Z'W dual, (q, K), for a dual point (n, K)."""

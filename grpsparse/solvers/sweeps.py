@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from grpsparse.groups import FloatArray, SingleArray
-from grpsparse.problem import Problem, State, bounding_curvature
+from grpsparse.problem import Problem, State
 from grpsparse.problem.smooth import ROUNDING, newton
 from grpsparse.solvers.curved import PenaltyBlocks
 from grpsparse.solvers.protocol import Task
@@ -30,7 +30,6 @@ REFINED_SHARE = 0.01  # the same from a gradient in double precision
 REFINED_SHARE_QUADRATIC = 1e-6
 CONVEX_SLACK = 1.3  # observed curvature over the metric's: below 2 a step still descends
 NONCONVEX_SLACK = 1.0001  # rounding in single precision
-LEAST_CURVATURE = 1e-6  # of the typical one: what moves nothing must not run away on rounding
 
 
 class Sweeps:
@@ -92,9 +91,7 @@ class Sweeps:
         penalty = self.problem.penalty
         first, second = penalty.parameters
         slack = CONVEX_SLACK if penalty.convex else NONCONVEX_SLACK
-        # what is judged by a proximal map takes steps of one length only
-        least = 1.0 if penalty.steep else LEAST_CURVATURE
-        floor = least * self.problem.curvature
+        floor = self.problem.least_curvature
         code = None if self.working.turned else penalty.code
         return code, (float(first), float(second), slack, floor)
 
@@ -141,7 +138,7 @@ class Sweeps:
         from grpsparse.backend.scratch import scratch
 
         problem, working = self.problem, self.working
-        curvature, factor = self._curvature()
+        curvature, factor = problem.model_curvature(self.eta)
         system = weighted_gram(problem, working, self.task.groups, self.eta, curvature)
         rows, spans = system.rows, system.spans(self.spans)
         theta = np.ascontiguousarray(self.theta[rows])
@@ -177,25 +174,13 @@ class Sweeps:
     def _model(self) -> tuple[SingleArray | None, SingleArray]:
         """Return probabilities (None unless softmax) and weighted curvature, class by class."""
         data = self.problem.data
-        found, factor = self._curvature()
+        found, factor = self.problem.model_curvature(self.eta)
         curvature = found.T
         factor *= self.damping
         weighted = np.ascontiguousarray(curvature * (factor * data.weights), np.float32)
         if data.family.hessian != "softmax":
             return None, weighted
         return np.ascontiguousarray(curvature, np.float32), weighted
-
-    def _curvature(self) -> tuple[FloatArray, float]:
-        """Return the curvature of the model and a factor of it.
-
-        That of the loss, or its bound, under which the objective falls as the model does: zero
-        may be left or not by a hair, and no damping may come in between.
-        """
-        problem = self.problem
-        family = problem.data.family
-        if problem.penalty.steep:
-            return bounding_curvature(family, problem.curvature, self.eta)
-        return family.curvature(self.eta), 1.0
 
     def _move(self, theta: FloatArray, moved: FloatArray | SingleArray) -> None:
         """Accept the step if the objective does not rise.

@@ -7,8 +7,7 @@ import pytest
 
 import grpsparse as gs
 from grpsparse import families
-from grpsparse.problem import bounding_curvature
-from grpsparse.problem.bounds import largest_eigenvalues
+from grpsparse.problem.bounds import bounding_curvature, largest_eigenvalues
 
 ROUNDING = 1e-12
 BOUNDS = {"gaussian": 1.0, "binomial": 0.25, "multinomial": 0.5}
