@@ -6,8 +6,9 @@ minimiser for any step, the smaller one where two exist, also where the step is 
 the one-dimensional problem is not convex.
 
 References: Breheny & Huang (2015), doi:10.1007/s11222-013-9424-2, for the firm thresholds; Xu,
-Chang, Xu & Zhang (2012), doi:10.1109/TNNLS.2012.2197412, and Cao, Sun & Xu (2013),
-doi:10.1016/j.jvcir.2012.10.006, for the powers 1/2 and 2/3.
+Chang, Xu & Zhang (2012), doi:10.1109/TNNLS.2012.2197412, and Chen, Shen & Suter (2016),
+doi:10.1049/iet-spr.2015.0244, for powers; Zhang & Xin (2017), doi:10.4310/CMS.2017.v15.n2.a9,
+for the thresholds of transformed L1.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 The kink at t = theta is concave: there the slope to the left is larger than to the right, so
 that no stationary point has a group with exactly that norm.
 
-References: Zhang (2010), doi:10.3150/09-BEJ452.
+References: Zhang (2013), doi:10.48550/arXiv.1106.0565.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ where it ceases to be the proximal point of a step 1 / L, L a bound on the loss'
 the group. With mu = l / L the least norm of a nonzero proximal point is
 r = (2 mu (1 - q))**(1 / (2 - q)), and zero is one as long as ||z|| <= L r (2 - q) / (2 (1 - q)).
 
-References: Xu, Chang, Xu & Zhang (2012), doi:10.1109/TNNLS.2012.2197412, for q = 1/2; Hu, Li,
-Meng, Qin & Yang (2017), https://jmlr.org/papers/v18/15-651.html, for groups.
+References: Xu, Chang, Xu & Zhang (2012), doi:10.1109/TNNLS.2012.2197412, for q = 1/2; Chen,
+Shen & Suter (2016), doi:10.1049/iet-spr.2015.0244, for any q.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class GroupLq(BlockFunctions):
     Parameters
     ----------
     q : float
-        Power of the norm, between 0 and 1; the default, 1/2, is the sparsest of those with
-        the least cost, and like 2/3 has its proximal map in closed form.
+        Power of the norm, between 0 and 1; the default, 1/2, has like 2/3 its proximal map in
+        closed form.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """Group transformed L1: p(t; l) = l (a + 1) t / (a + t), between L0 (a = 0) and L1 (a infinite).
 
-References: Zhang & Xin (2018), doi:10.1007/s10107-018-1236-x.
+References: Zhang & Xin (2017), doi:10.4310/CMS.2017.v15.n2.a9.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class GroupTransformedL1(BlockFunctions):
     ----------
     a : float
         Norm at which the penalty is half of what it tends to, above 0. It is a length on the
-        standardised scale, in units of y for the gaussian family; the default, 1, is that of
-        the reference, whose data are standardised.
+        standardised scale, in units of y for the gaussian family. The default, 1, makes the
+        slope at 0 twice lambda.
 
     Raises
     ------

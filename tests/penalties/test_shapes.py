@@ -219,6 +219,9 @@ def test_array_api_strict_gives_the_same_numbers(penalty):
     for function in (penalty.radial_value, penalty.radial_derivative, penalty.radial_curvature):
         got = function(xp.asarray(norm), xp.asarray(level))
         np.testing.assert_allclose(np.asarray(got), function(norm, level), atol=EXACT)
+    for function in (penalty.zero_limit, penalty.least_norm):
+        got = function(xp.asarray(level), xp.asarray(norm))
+        np.testing.assert_allclose(np.asarray(got), function(level, norm), atol=EXACT)
     assert penalty.weak_convexity(xp.asarray(level)) == penalty.weak_convexity(level)
 
 
