@@ -15,7 +15,7 @@ __all__ = ["adaptive_factors"]
 
 ACCURATE = 1e-12  # certificate of the first fit, so that weights do not depend on the tolerance
 SINGLE = 1e-5  # the same with columns in single precision
-SHARE = 0.01  # of lambda_max, where the first fit ends
+SHARE = 0.05  # of lambda_max, where the first fit ends
 STEPS = 5  # values of lambda on the way there
 
 

@@ -175,7 +175,7 @@ def radial_prox(  # noqa: PLR0911
     if code == SCAD:
         return _scad(a, b * s, b * step, level) / b
     if code == CAPPED:
-        return _capped(a, s, step * level)
+        return _capped(a + b * level, s, step * level)
     if code == TRANSFORMED:
         return _transformed(a, s, step * level)
     if code == LOG_SUM:

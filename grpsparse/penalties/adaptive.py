@@ -3,10 +3,11 @@
 r_g is the norm of group g in the first fit, so that large groups are shrunk less and groups
 that it leaves out stay out. Given the weights it is the group lasso: convex, with its dual.
 
-The first fit is the group lasso with the base weights at 1% of its lambda_max: nearly the
-unpenalised fit of the references, but finite also where classes separate or columns outnumber
-rows. It is a function of the rows and weights alone, made anew for every fold and replicate.
-Dividing by the largest norm only puts lambda on the usual scale.
+The first fit is the group lasso with the base weights at 5% of its lambda_max, in place of the
+unpenalised fit of the references: it is finite also where classes separate or columns outnumber
+rows, and leaves out most groups of noise. It is a function of the rows and weights alone, made
+anew for every fold and replicate. Dividing by the largest norm only puts lambda on the usual
+scale.
 
 References: Zou (2006), doi:10.1198/016214506000000735; Wang & Leng (2008),
 doi:10.1016/j.csda.2008.05.006; Wei & Huang (2010), doi:10.3150/10-BEJ252, for a group lasso first.

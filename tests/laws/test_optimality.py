@@ -23,12 +23,11 @@ STEP = 1e-7  # of differences
 NEARLY_ZERO = 1e-9  # by which a certificate of 1e-12 may miss a proximal point
 SLOPE = 1e-5  # what rounding over STEP, and STEP times the curvature, may make of a zero slope
 LABELS = np.array(["a", "a", "a", "b", "b", "c", "c", "d", "e", "e"])
-FIRST, OUT = 0.01, 1e10  # of lambda_max, where an adaptive penalty's first fit is; of its zeros
+FIRST, OUT = 0.05, 1e10  # of lambda_max, where an adaptive penalty's first fit is; of its zeros
 ALPHA = {"sparse_group_lasso": 0.05, "group_elastic_net": 0.5, "elastic_net": 0.5}
 GAMMA = {"group_mcp": 3.0, "mcp": 3.0, "group_scad": 4.0, "scad": 3.7}
 # Their parameters are 1, and no family rescales them.
 PLAIN = {
-    "group_capped_l1": lambda t, l: l * np.minimum(t, 1.0),
     "group_transformed_l1": lambda t, l: 2 * l * t / (1 + t),
     "group_log_sum": lambda t, l: l * np.log(1 + t),
     "group_lq": lambda t, l: l * np.sqrt(t),
@@ -75,11 +74,11 @@ class Reference:
             self.adapt(case, standardize, plain=plain)
 
     def adapt(self, case: Any, standardize: Any, *, plain: bool) -> None:
-        """Divide weights by the norms of a group lasso at 1% of its lambda_max."""
+        """Divide weights by the norms of a group lasso at 5% of its lambda_max."""
         given = {} if plain else {"weights": case.weights, "offset": case.offset}
         options = {"standardize": standardize, "tol": TIGHT, **given}
         top = float(case.fit(n_lambda=2, **options).lambda_[0])
-        first = case.fit(lambda_=[top * 0.5**k for k in range(7)] + [top * FIRST], **options)
+        first = case.fit(lambda_=[top * 0.5**k for k in range(5)] + [top * FIRST], **options)
         _, B = coefficients(first, -1)
         norms = [
             np.linalg.norm(root @ B[g]) for g, root in zip(self.groups, self.root, strict=True)
@@ -121,6 +120,8 @@ class Reference:
         if self.penalty in PLAIN:
             return PLAIN[self.penalty](t, l)
         v = self.rescale()
+        if self.penalty == "group_capped_l1":
+            return l * np.minimum(t, l / v)
         if self.penalty == "group_cel0":
             return l - v / 2 * np.maximum(np.sqrt(2 * l / v) - t, 0) ** 2
         gamma = GAMMA[self.penalty]

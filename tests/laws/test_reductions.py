@@ -112,7 +112,7 @@ def test_what_the_first_fit_of_an_adaptive_penalty_leaves_out_stays_out(cases: A
     case = cases("gaussian")
     X = np.hstack([case.X, np.random.default_rng(9).normal(size=(len(case.y), 60))])
     top = float(gs.fit(X, case.y, standardize="column", n_lambda=2).lambda_[0])
-    first = gs.fit(X, case.y, standardize="column", lambda_=[0.1 * top, 0.01 * top], tol=1e-12)
+    first = gs.fit(X, case.y, standardize="column", lambda_=[0.2 * top, 0.05 * top], tol=1e-12)
     fit = gs.fit(X, case.y, standardize="column", penalty="adaptive_group_lasso")
     out = first.group_norms[-1] == 0
     assert out.any()

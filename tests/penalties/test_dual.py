@@ -142,7 +142,8 @@ def short_step(penalty, level):
     if penalty.steep:
         return 1.0  # its limits are those of the curvature 1
     if isinstance(penalty, gp.GroupCappedL1):
-        return min(1.0, penalty.theta / level)
+        fixed, share = penalty.parameters
+        return min(1.0, (fixed + share * level) / level)
     bend = penalty.weak_convexity(level)
     return 0.5 / bend if bend >= 1.0 else 1.0
 

@@ -22,6 +22,7 @@ DRAWN = {
     "scad": lambda rng, v: gp.GroupSCAD(gamma=2 + float(np.exp(rng.uniform(-4, 2)))).rescaled(v),
     "linear": lambda rng, _: gp.GroupElasticNet(alpha=float(1 - rng.uniform() * rng.integers(2))),
     "capped": lambda rng, _: gp.GroupCappedL1(theta=float(np.exp(rng.uniform(-3, 2)))),
+    "capped by level": lambda _, v: gp.GroupCappedL1().rescaled(v),
     "transformed": lambda rng, _: gp.GroupTransformedL1(a=float(np.exp(rng.uniform(-4, 5)))),
     "log-sum": lambda rng, _: gp.GroupLogSum(eps=float(np.exp(rng.uniform(-4, 4)))),
     "lq": lambda rng, _: gp.GroupLq(q=float(rng.choice([0.5, 2 / 3, rng.uniform(0.02, 0.98)]))),

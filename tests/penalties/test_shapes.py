@@ -25,6 +25,8 @@ OBJECTS = (
     gp.GroupSCAD(gamma=3.3),
     gp.GroupSCAD().rescaled(2.0),
     gp.GroupCappedL1(theta=2.0),
+    gp.GroupCappedL1(),
+    gp.GroupCappedL1().rescaled(0.25),
     gp.GroupTransformedL1(a=0.8),
     gp.GroupTransformedL1(a=5.0),
     gp.GroupLogSum(eps=0.7),
@@ -34,6 +36,7 @@ OBJECTS = (
     gp.GroupLq(q=0.9),
     gp.GroupL0(),
 )
+MULTIPLE = 1.0  # of the level, at which capped-L1 is flat by default
 TINY = 1e-8  # a norm at which the penalty is its tangent at 0, to eight digits
 EVERY = tuple(gp.get(name) for name in gp.names())
 
@@ -54,7 +57,7 @@ def corners(penalty, level):
     if isinstance(penalty, gp.GroupMCP | gp.GroupSCAD):
         return level / second, first * level / second
     if isinstance(penalty, gp.GroupCappedL1):
-        return (first,)
+        return (first + second * level,)
     return (np.sqrt(2 * level / first),) if isinstance(penalty, gp.GroupCEL0) else ()
 
 
@@ -115,6 +118,8 @@ def test_later_penalties_are_the_formulas_of_their_papers():
     t, l = np.linspace(0, 6, 61), np.full(61, 1.3)
     expected = {
         gp.GroupCappedL1(theta=2.2): 1.3 * np.minimum(t, 2.2),
+        gp.GroupCappedL1(): 1.3 * np.minimum(t, 1.3 * MULTIPLE),
+        gp.GroupCappedL1().rescaled(0.5): 1.3 * np.minimum(t, 2.6 * MULTIPLE),
         gp.GroupTransformedL1(a=0.4): 1.3 * 1.4 * t / (0.4 + t),
         gp.GroupLogSum(eps=0.3): 1.3 * np.log(1 + t / 0.3),
         gp.GroupLq(q=0.3): 1.3 * t**0.3,
@@ -181,6 +186,7 @@ def test_rescaled_mcp_has_gamma_over_v():
 
 def test_rescaling_can_be_refused_and_leaves_convex_penalties_alone():
     assert gp.GroupMCP(rescale=False).rescaled(0.25) == gp.GroupMCP(rescale=False)
+    assert gp.GroupCappedL1(theta=0.5).rescaled(0.25) == gp.GroupCappedL1(theta=0.5)
     assert gp.SCAD(rescale=False).rescaled(0.25).parameters == (3.7, 1.0)
     for penalty in EVERY:
         if penalty.convex:
@@ -293,6 +299,7 @@ def test_unknown_penalties_raise(penalty, words):
         (gp.GroupElasticNet, {"alpha": 0.0}, r"a number in \(0, 1\]"),
         (gp.ElasticNet, {"alpha": 1.5}, r"ElasticNet: `alpha` is 1.5"),
         (gp.GroupCappedL1, {"theta": 0.0}, "GroupCappedL1: `theta` is 0.0; give a positive number"),
+        (gp.GroupCappedL1, {"scale": 0.0}, "a positive number"),
         (gp.GroupTransformedL1, {"a": -1.0}, "a positive number"),
         (gp.GroupLogSum, {"eps": float("inf")}, "a positive number"),
         (gp.GroupLq, {"q": 1.0}, "GroupLq: `q` is 1.0; give a number between 0 and 1"),
