@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from grpsparse.api.first_fit import adaptive_factors
 from grpsparse.api.options import Options, Resolved
 from grpsparse.api.rows import per_row, read_offset, read_weights
 from grpsparse.design import (
@@ -23,6 +24,7 @@ from grpsparse.design import (
 from grpsparse.errors import DataError, GroupError, ResponseError, WeightsError
 from grpsparse.families import Response, encode_response
 from grpsparse.groups import FloatArray, IntArray, Model, PlainTerms, TermColumns, members
+from grpsparse.penalties import AdaptivePenalty
 from grpsparse.problem import Observed, PenaltySpec, Problem, build_problem
 
 __all__ = ["Opened", "open_door"]
@@ -111,19 +113,24 @@ class Opened:
         normalised = weights / weights.max()  # the sum of huge weights may overflow
         normalised /= normalised.sum()
         offset = np.zeros_like(self.y) if self.offset is None else self.offset
+        resolved = self.resolved
         spec = PenaltySpec(
-            self.resolved.penalty,
+            resolved.penalty,
             self._factor(),
             self.options.group_weight is not None,
-            self.resolved.shared,
+            resolved.shared,
         )
-        return build_problem(
-            self.coordinates(normalised),
-            Observed(self.response.family, self.y, normalised, offset),
-            spec,
-            intercept=self.intercept,
-            names=_Names(self.groups),
-        )
+        coordinates = self.coordinates(normalised)
+        data = Observed(self.response.family, self.y, normalised, offset)
+        problem = self._built(coordinates, data, spec)
+        if not isinstance(resolved.penalty, AdaptivePenalty):
+            return problem
+        factors = adaptive_factors(problem, resolved.penalty, solver=resolved.solver)
+        return self._built(coordinates, data, replace(spec, factor=spec.factor * factors))
+
+    def _built(self, coordinates: Standardised, data: Observed, spec: PenaltySpec) -> Problem:
+        names = _Names(self.groups)
+        return build_problem(coordinates, data, spec, intercept=self.intercept, names=names)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -82,7 +82,7 @@ def fit(
     penalty : str or Penalty
         A name of :func:`grpsparse.penalties.names`, or an object such as
         ``GroupMCP(gamma=4)``. ``"lasso"``, ``"elastic_net"``, ``"mcp"`` and ``"scad"`` see
-        single coefficients.
+        single coefficients, as any other does with ``groups="column"``.
     groups : {"auto", "term", "column"} or sequence
         What is a group: a term of the formula, every column, or for a matrix one label per
         column. Auto: term for a formula, column for a matrix.
@@ -179,8 +179,8 @@ def fit_cv(
 ) -> CVFit:
     """Fit a path and cross-validate it.
 
-    Every fold refits standardisation and weights on its training rows and is solved at the
-    lambdas of the path on all rows.
+    Every fold refits standardisation and weights on its training rows, those of an adaptive
+    penalty by a first fit of its own, and is solved at the lambdas of the path on all rows.
 
     Parameters
     ----------

@@ -7,23 +7,38 @@ file and enter it in :mod:`~grpsparse.penalties.registry`.
 
 from __future__ import annotations
 
+from grpsparse.penalties.adaptive import AdaptiveGroupLasso
+from grpsparse.penalties.capped_l1 import GroupCappedL1
+from grpsparse.penalties.cel0 import GroupCEL0
 from grpsparse.penalties.elastic_net import ElasticNet, GroupElasticNet
+from grpsparse.penalties.l0 import GroupL0
 from grpsparse.penalties.lasso import GroupLasso, Lasso
+from grpsparse.penalties.log_sum import GroupLogSum
+from grpsparse.penalties.lq import GroupLq
 from grpsparse.penalties.mcp import MCP, GroupMCP
-from grpsparse.penalties.protocol import ConvexPenalty, Penalty, Segments
+from grpsparse.penalties.protocol import AdaptivePenalty, ConvexPenalty, Penalty, Segments
 from grpsparse.penalties.registry import get, names
 from grpsparse.penalties.scad import SCAD, GroupSCAD
 from grpsparse.penalties.sparse_group_lasso import SparseGroupLasso
+from grpsparse.penalties.transformed_l1 import GroupTransformedL1
 
 __all__ = [
     "MCP",
     "SCAD",
+    "AdaptiveGroupLasso",
+    "AdaptivePenalty",
     "ConvexPenalty",
     "ElasticNet",
+    "GroupCEL0",
+    "GroupCappedL1",
     "GroupElasticNet",
+    "GroupL0",
     "GroupLasso",
+    "GroupLogSum",
+    "GroupLq",
     "GroupMCP",
     "GroupSCAD",
+    "GroupTransformedL1",
     "Lasso",
     "Penalty",
     "Segments",

@@ -1,18 +1,19 @@
 """The public face of every penalty: value, prox and derivative of one block.
 
 All three follow from the radial functions. A block of a group penalty has one norm; for an
-elementwise penalty each coefficient is a block.
+elementwise penalty each coefficient is a block. What most penalties share stands here too.
 """
 
 from __future__ import annotations
 
 from dataclasses import fields
 from math import isfinite
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from grpsparse.backend import Array
+from grpsparse.backend import Array, namespace
 from grpsparse.errors import LambdaError, OptionError
 from grpsparse.groups import FloatArray
 from grpsparse.penalties.protocol import Penalty
@@ -38,6 +39,9 @@ class BlockFunctions:
     """Value, prox and derivative of one block, and the printed form."""
 
     __slots__ = ()
+
+    steep: ClassVar[bool] = False
+    adaptive: ClassVar[bool] = False
 
     def value(self: Penalty, b: ArrayLike, lambda_: float) -> float:
         """Return the penalty of one block of weight 1.
@@ -114,6 +118,14 @@ class BlockFunctions:
         level = np.full(norm.shape, _checked_lambda(lambda_))
         slope = self.radial_derivative(np.atleast_1d(norm), np.atleast_1d(level))
         return slope if norm.ndim else float(slope[0])
+
+    def zero_limit(self: Penalty, level: Array, curvature: Array) -> Array:  # noqa: ARG002
+        """Return p'(0+)."""
+        return self.radial_derivative(namespace(level).zeros_like(level), level)
+
+    def least_norm(self: Penalty, level: Array, curvature: Array) -> Array:  # noqa: ARG002
+        """Return 0."""
+        return namespace(level).zeros_like(level)
 
     def __repr__(self) -> str:
         pairs = [(field.name, getattr(self, field.name)) for field in fields(self)]  # type: ignore[arg-type]

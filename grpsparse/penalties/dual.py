@@ -17,6 +17,8 @@ __all__ = [
     "UP",
     "any_positive",
     "group_norms",
+    "largest",
+    "level_critical",
     "norm_critical",
     "norm_scale",
     "sparse_scale",
@@ -36,6 +38,12 @@ def any_positive(level: Array | float) -> bool:
     )
 
 
+def largest(level: Array | float) -> float:
+    """Return the largest level."""
+    top = level if isinstance(level, float | int) else namespace(level).max(level)
+    return float(top)
+
+
 def group_norms(rows: FloatArray, starts: IntArray) -> FloatArray:
     """Return the Frobenius norm of every group of rows of a (q, K) array, (G,)."""
     return segment_norms(rows, starts, shared=True)[:, 0]
@@ -52,9 +60,13 @@ def norm_critical(
     correlation: FloatArray, segments: Segments, weight: FloatArray, penalised: Array
 ) -> float:
     """Return the smallest lambda with ``||correlation_g|| <= lambda * weight_g`` for all g."""
-    norms = group_norms(correlation, segments.starts)
+    return level_critical(group_norms(correlation, segments.starts), weight, penalised)
+
+
+def level_critical(level: FloatArray, weight: FloatArray, penalised: Array) -> float:
+    """Return the smallest lambda with ``level_g <= lambda * weight_g`` for all g."""
     seen = np.asarray(penalised, dtype=bool) & (weight > 0.0)
-    return float(np.max(norms[seen] / weight[seen])) * UP if seen.any() else 0.0
+    return float(np.max(level[seen] / weight[seen])) * UP if seen.any() else 0.0
 
 
 def sparse_scale(

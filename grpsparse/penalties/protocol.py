@@ -12,7 +12,7 @@ from typing import Protocol, Self, runtime_checkable
 from grpsparse.backend import Array
 from grpsparse.groups import FloatArray, IntArray
 
-__all__ = ["ConvexPenalty", "Penalty", "Segments"]
+__all__ = ["AdaptivePenalty", "ConvexPenalty", "Penalty", "Segments"]
 
 
 class Segments(Protocol):
@@ -21,6 +21,10 @@ class Segments(Protocol):
     @property
     def starts(self) -> IntArray:
         """Boundaries, (G + 1,); a group of rank 0 owns no row."""
+
+    @property
+    def curvature(self) -> FloatArray:
+        """Bound on the curvature of the loss along each group, (G,); ones unless steep."""
 
 
 @runtime_checkable
@@ -46,6 +50,14 @@ class Penalty(Protocol):
     @property
     def bilevel(self) -> bool:
         """Whether single coefficients inside a group are penalised too."""
+
+    @property
+    def steep(self) -> bool:
+        """Whether p'(0+) is infinite, so that zero is judged by the proximal map."""
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether it is an :class:`AdaptivePenalty`, whose weights come from a first fit."""
 
     @property
     def code(self) -> int:
@@ -79,6 +91,22 @@ class Penalty(Protocol):
 
     def weak_convexity(self, level: Array | float) -> float:
         """Return the supremum of -p'' over all groups, 0 if convex."""
+
+    def zero_limit(self, level: Array, curvature: Array) -> Array:
+        """Return the largest gradient norm at which a block may stay zero, (G,).
+
+        p'(0+) where that is finite. Where it is not, zero would be stationary whatever the
+        gradient: then it has to be the proximal point of a step of ``1 / curvature``.
+
+        Parameters
+        ----------
+        level : ndarray of shape (G,)
+        curvature : ndarray of shape (G,)
+            Bound on the curvature of the loss along each block; see :class:`Segments`.
+        """
+
+    def least_norm(self, level: Array, curvature: Array) -> Array:
+        """Return the smallest norm that such a proximal point may have, (G,); 0 where any may."""
 
     def rescaled(self, factor: float) -> Self:
         """Return the penalty P(factor * t; l) / factor if it is nonconvex and asks for it."""
@@ -127,3 +155,11 @@ class ConvexPenalty(Penalty, Protocol):
         self, correlation: FloatArray, segments: Segments, level: FloatArray, l1_level: FloatArray
     ) -> float:
         """Return the sum over groups of the conjugate at a feasible ``Z'W theta``."""
+
+
+@runtime_checkable
+class AdaptivePenalty(Penalty, Protocol):
+    """A penalty whose weights come from a first fit with the weights as they are."""
+
+    def factors(self, norms: FloatArray) -> FloatArray:
+        """Return what multiplies the weights, (G,), from the norms of the first fit, (G,)."""

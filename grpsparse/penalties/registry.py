@@ -9,12 +9,19 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 from grpsparse.errors import PenaltyError
+from grpsparse.penalties.adaptive import AdaptiveGroupLasso
+from grpsparse.penalties.capped_l1 import GroupCappedL1
+from grpsparse.penalties.cel0 import GroupCEL0
 from grpsparse.penalties.elastic_net import ElasticNet, GroupElasticNet
+from grpsparse.penalties.l0 import GroupL0
 from grpsparse.penalties.lasso import GroupLasso, Lasso
+from grpsparse.penalties.log_sum import GroupLogSum
+from grpsparse.penalties.lq import GroupLq
 from grpsparse.penalties.mcp import MCP, GroupMCP
 from grpsparse.penalties.protocol import Penalty
 from grpsparse.penalties.scad import SCAD, GroupSCAD
 from grpsparse.penalties.sparse_group_lasso import SparseGroupLasso
+from grpsparse.penalties.transformed_l1 import GroupTransformedL1
 
 __all__ = ["get", "names"]
 
@@ -24,8 +31,15 @@ _PENALTIES: dict[str, Penalty] = {
         GroupLasso(),
         GroupElasticNet(),
         SparseGroupLasso(),
+        AdaptiveGroupLasso(),
         GroupMCP(),
         GroupSCAD(),
+        GroupCappedL1(),
+        GroupTransformedL1(),
+        GroupLogSum(),
+        GroupLq(),
+        GroupL0(),
+        GroupCEL0(),
         Lasso(),
         ElasticNet(),
         MCP(),

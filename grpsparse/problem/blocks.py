@@ -30,6 +30,9 @@ class Blocks:
         Whether a block spans all outputs.
     weight : ndarray of shape (G,)
         w_g, zero for an unpenalised group.
+    curvature : ndarray of shape (G,)
+        Bound on the curvature of the loss along each group, for penalties whose slope at zero is
+        infinite; ones where none is needed.
 
     Attributes
     ----------
@@ -44,11 +47,14 @@ class Blocks:
     starts: IntArray
     shared: bool
     weight: FloatArray
+    curvature: FloatArray = field(default_factory=lambda: np.empty(0))
     penalised: BoolArray = field(init=False)
     sizes: IntArray = field(init=False)
     single: bool = field(init=False)
 
     def __post_init__(self) -> None:
+        if self.curvature.size != self.weight.size:
+            object.__setattr__(self, "curvature", np.ones(self.weight.size))
         object.__setattr__(self, "penalised", self.weight > 0)
         object.__setattr__(self, "sizes", self.starts[1:] - self.starts[:-1])
         object.__setattr__(self, "single", bool((self.sizes == 1).all()))
@@ -57,7 +63,7 @@ class Blocks:
         """Return the blocks of some groups, whose rows follow one another."""
         starts = np.zeros(groups.size + 1, dtype=np.int64)
         np.cumsum(self.sizes[groups], out=starts[1:])
-        return Blocks(starts, self.shared, self.weight[groups])
+        return Blocks(starts, self.shared, self.weight[groups], self.curvature[groups])
 
     def rows(self, groups: IntArray) -> IntArray:
         """Return the coordinates of some groups, one group after the other."""
@@ -98,9 +104,8 @@ class Blocks:
 
     def allowed(self, penalty: Penalty, lambda_: float) -> FloatArray:
         """Return the norms up to which a gradient leaves zero optimal, (G,)."""
-        level = lambda_ * self.weight
-        slope: FloatArray = penalty.radial_derivative(np.zeros_like(level), level)
-        return slope * self.penalised
+        limit: FloatArray = penalty.zero_limit(lambda_ * self.weight, self.curvature)
+        return limit * self.penalised
 
     def beyond(self, penalty: Penalty, correlation: FloatArray, lambda_: float) -> FloatArray:
         """Return the norms of the blocks' gradients, less their elementwise part, (G, K')."""

@@ -10,7 +10,11 @@ is orthogonal to U too, brings it back. The gap is reported over f(null) - f(sat
 units of y and X drop out.
 
 Nonconvex problems: directional stationarity. The largest violation over blocks, each over its
-weight, the gradient's norm on an orthonormal basis of the unpenalised directions, over lambda_max.
+weight, the gradient's norm on an orthonormal basis of the unpenalised directions, over the largest
+gradient of the null fit over its weight, which is lambda_max where a penalty is as steep as lambda.
+Where p'(0+) is infinite every zero is stationary in that sense; there a block has to be its own
+proximal point at step 1 / L_g, L_g a bound on the loss's curvature along it: a zero block by
+the size of its gradient, an active one by being no shorter than such a point can be.
 
 A group that a bound has cleared (:mod:`grpsparse.screening`) limits neither: its correlation
 is proven to be inside the ball, where the conjugate is zero and zero is stationary. So a
@@ -35,6 +39,7 @@ __all__ = ["Checked", "certify", "dual_point", "violation"]
 
 POLISHING_STEPS = 10
 SMALLEST_MIXTURE = 1e-16
+SHORT = 1e-9  # relative, by which a norm may miss the least one that a prox gives
 MIXTURE_STEP = 1.1  # ratio to which the smallest share is searched
 
 
@@ -182,6 +187,7 @@ def violation(problem: Problem, lambda_: float, checked: Checked) -> float:
     excess = blocks.excess(penalty, checked.correlation, lambda_)
     left = np.where(norms > 0, 0.0, np.maximum(excess, 0.0))
     level = lambda_ * blocks.weight
+    least = penalty.least_norm(level, blocks.curvature) * (1.0 - SHORT)
     sizes = blocks.sizes
     for v, (view, theta) in enumerate(
         zip(blocks.views(checked.correlation), blocks.views(checked.theta), strict=True)
@@ -189,6 +195,8 @@ def violation(problem: Problem, lambda_: float, checked: Checked) -> float:
         slope = penalty.radial_derivative(norms[:, v], level)
         pull = np.divide(slope, norms[:, v], out=np.zeros_like(slope), where=norms[:, v] > 0)
         balance = view - np.repeat(pull, sizes)[:, None] * theta
-        left[:, v] = np.where(norms[:, v] > 0, blocks.norms(balance)[:, 0], left[:, v])
+        unbalanced = blocks.norms(balance)[:, 0]
+        unbalanced += (norms[:, v] < least) * blocks.curvature * norms[:, v]
+        left[:, v] = np.where(norms[:, v] > 0, unbalanced, left[:, v])
     relative = left[blocks.penalised] / blocks.weight[blocks.penalised, None]
     return float(relative.max(initial=0.0))

@@ -10,7 +10,7 @@ never come from different problems.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,13 +20,16 @@ from grpsparse.design import Standardised
 from grpsparse.errors import ResponseError
 from grpsparse.groups import Deferred, FloatArray, IntArray
 from grpsparse.penalties import Penalty
+from grpsparse.penalties.dual import norm_critical
 from grpsparse.problem.blocks import Blocks
+from grpsparse.problem.bounds import bounding_curvature, largest_eigenvalues
 from grpsparse.problem.grams import GroupGrams
 from grpsparse.problem.null import Basis, fit_null, unpenalised_basis
 from grpsparse.problem.smooth import Observed, SmoothFit
 
 __all__ = ["NullFit", "PenaltySpec", "Problem", "State", "build_problem"]
 
+LEAST_CURVATURE = 1e-6  # of the typical one
 EXPLAINED = 1e-13  # null deviance below this share of the loss leaves nothing to explain
 
 
@@ -121,8 +124,8 @@ class Problem:
     start: NullFit
     scale: float
     lambda_max: float
-    gradient_scale: float  # lambda_max, or the null residual's norm where nothing is penalised
-    curvature: float  # of the loss in eta, typical at the null fit
+    gradient_scale: float  # lambda_max of the group lasso, or the null residual's norm if that is 0
+    curvature: float  # of the loss in eta, typical at the null fit; its bound if it is steep
     squares: Deferred[FloatArray]  # W-norms squared of the coordinates, (q,)
     grams: GroupGrams
 
@@ -140,6 +143,26 @@ class Problem:
     def turned(self) -> bool:
         """Whether groups may be solved in any orthonormal basis: the penalty is one of norms."""
         return self.penalty.code == LINEAR and self.penalty.l1_fraction == 0
+
+    @property
+    def least_curvature(self) -> float:
+        """Least metric of a block in the linear predictor.
+
+        A penalty that judges zeros by a proximal map takes steps of one length only, that of the
+        bound; other metrics only must not run away on rounding where nothing moves.
+        """
+        return self.curvature * (1.0 if self.penalty.steep else LEAST_CURVATURE)
+
+    def model_curvature(self, eta: FloatArray) -> tuple[FloatArray, float]:
+        """Return the curvature (n, K) of a quadratic model of the loss, and a factor of it.
+
+        That of the loss, or its bound for a penalty that judges zeros by a proximal map: under
+        the bound the objective falls as the model does, so that no damping comes in between.
+        """
+        family = self.data.family
+        if self.penalty.steep:
+            return bounding_curvature(family, self.curvature, eta)
+        return family.curvature(eta), 1.0
 
     def correlate(self, dual: FloatArray) -> FloatArray:
         """Return Z'W dual, (q, K), for a dual point (n, K)."""
@@ -187,7 +210,12 @@ def build_problem(
         fit = fit_null(data, basis, what=f"the unpenalised terms ({label})")
     else:
         basis, fit = only_intercept, null
-    penalty = spec.penalty.rescaled(_curvature_scale(data, fit))
+    bend = _curvature_scale(data, fit)
+    penalty = spec.penalty.rescaled(bend)
+    grams = GroupGrams(coordinates, data.weights)
+    if penalty.steep:
+        squared = largest_eigenvalues(coordinates, grams)
+        blocks = replace(blocks, curvature=bend * squared)
     dual = basis.project_out(data.residual(fit.eta), data.weights)
     correlation = coordinates.correlate(data.weights[:, None] * dual)
     start = _null_fit(fit, basis, where, dual, correlation, intercept=intercept)
@@ -198,7 +226,10 @@ def build_problem(
         ),
         default=0.0,
     )
-    size = lambda_max or _norm(data, null)
+    steepest = [
+        norm_critical(view, blocks, weight, weight > 0) for view in blocks.views(correlation)
+    ]
+    size = max(steepest, default=0.0) or _norm(data, null)
     return Problem(
         coordinates,
         data,
@@ -211,9 +242,9 @@ def build_problem(
         scale,
         lambda_max,
         size,
-        _typical_curvature(data, fit),
+        bend if penalty.steep else _typical_curvature(data, fit),
         Deferred(lambda: coordinates.squares(data.weights)),
-        GroupGrams(coordinates, data.weights),
+        grams,
     )
 
 

@@ -5,10 +5,12 @@ the unpenalised coordinates and scaled into the dual ball of the penalty; with t
 loss and penalty it bounds the objective from below. Reported over f(null) - f(saturated).
 
 Nonconvex penalties: the largest violation of stationarity over blocks, each over its weight, and
-over the orthonormal directions of the unpenalised part; reported over lambda_max.
+over the orthonormal directions of the unpenalised part; reported over the largest gradient of
+the null fit over its weight.
 
-Nothing of the engine is imported and no number that it stored is read: standardisation, ranks,
-weights, null fits and lambda_max are all worked out again.
+Nothing of the engine is imported and no number that it stored is read, but for the weights that
+an adaptive penalty took from its first fit: standardisation, ranks, other weights, null fits and
+lambda_max are all worked out again.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ __all__ = ["recompute"]
 
 CHUNK = 4_000_000  # entries of linear predictors held at a time
 HALVINGS = 64
+SHORT = 1e-9  # relative, by which a norm may miss the least one that a prox gives
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class _Case:
     coordinates: Coordinates
     penalty: Penalty
     weight: FloatArray  # (G,)
+    curvature: FloatArray  # (G,), bounds on that of the loss, for a steep penalty
     shared: bool
     spanned: FloatArray
     null: FloatArray
@@ -104,7 +108,8 @@ def recompute(fit: PathFit) -> FloatArray:
     Returns
     -------
     ndarray of shape (L,)
-        Duality gap over f(null) - f(saturated), or violation of stationarity over lambda_max.
+        Duality gap over f(null) - f(saturated), or violation of stationarity over the largest
+        gradient of the null fit.
 
     Notes
     -----
@@ -157,11 +162,26 @@ def _take_apart(fit: PathFit) -> _Case:
         v = float(share @ np.asarray(fit.family.mean(start))[:, 0])
     shared = settings.class_groups == "shared"
     penalty = fit.penalty.rescaled(v)
-    return _Case(rows, columns, standard, penalty, weight, shared, spanned, null, start)
+    bend = _curvatures(standard, weight.size, v) if penalty.steep else np.ones(weight.size)
+    return _Case(rows, columns, standard, penalty, weight, bend, shared, spanned, null, start)
+
+
+def _curvatures(standard: Coordinates, n_groups: int, v: float) -> FloatArray:
+    """Return v times the largest eigenvalue of every group's Gram matrix."""
+    out = np.zeros(n_groups)
+    for g in range(n_groups):
+        rows = standard.rows[standard.group == g]
+        out[g] = v * np.linalg.norm(rows, 2) ** 2 if rows.size else 0.0
+    return out
 
 
 def _group_weights(fit: PathFit, standard: Coordinates) -> FloatArray:
-    """Return penalty factor times sqrt(rank * K'), 0 for a group without rank."""
+    """Return penalty factor times sqrt(rank * K'), 0 for a group without rank.
+
+    Weights that come from a first fit are part of the problem that is certified.
+    """
+    if fit.penalty.adaptive:
+        return fit.group_weights
     n_groups = standard.rank.size
     factor = np.asarray(fit.settings.penalty_factor or np.ones(len(fit.model.terms)))
     if factor.size != n_groups:  # every column of a term is a group
@@ -278,23 +298,27 @@ def _largest_scale(
 
 
 def _violation(case: _Case, point: _Point, free: _Free) -> float:
-    """Return the largest violation of stationarity, over lambda_max."""
+    """Return the largest violation of stationarity, over the largest gradient of the null fit."""
     penalised = (case.weight > 0) & (point.lambda_ > 0)
     weight = case.weight[:, None]
     level = np.broadcast_to(point.lambda_ * weight, point.norms.shape)
+    curvature = np.broadcast_to(case.curvature[:, None], point.norms.shape)
     slope = case.penalty.radial_derivative(point.norms, level)
+    limit = case.penalty.zero_limit(level, curvature)
     active = point.norms > 0
     pull = np.divide(slope, point.norms, out=np.zeros_like(slope), where=active)
     balance = point.correlation - pull[case.coordinates.group] * point.theta
-    too_steep = np.maximum(case.block_norms(point.correlation) - slope, 0.0)
-    violation = np.where(active, case.block_norms(balance), too_steep)[penalised]
+    too_steep = np.maximum(case.block_norms(point.correlation) - limit, 0.0)
+    short = point.norms < case.penalty.least_norm(level, curvature) * (1.0 - SHORT)
+    unbalanced = case.block_norms(balance) + short * curvature * point.norms
+    violation = np.where(active, unbalanced, too_steep)[penalised]
     worst = float(np.max(violation / weight[penalised], initial=0.0))
     left = free.spanned @ (case.rows.root * point.dual)
-    return max(worst, float(np.linalg.norm(left))) / _lambda_max(case)
+    return max(worst, float(np.linalg.norm(left))) / _gradient_scale(case)
 
 
-def _lambda_max(case: _Case) -> float:
-    """Return the smallest lambda at which every penalised block may be zero.
+def _gradient_scale(case: _Case) -> float:
+    """Return the largest gradient of a penalised block at the null fit, over its weight.
 
     Where nothing is penalised, the size of the null fit's residual takes its place.
     """
@@ -303,5 +327,4 @@ def _lambda_max(case: _Case) -> float:
         return float(np.sqrt(rows.share @ np.sum(rows.residual(case.null) ** 2, axis=1)))
     gradient = case.coordinates.rows @ (rows.root * rows.residual(case.start))
     sizes = case.block_norms(gradient)[penalised]
-    weight = np.broadcast_to(case.weight[penalised, None], sizes.shape)
-    return float(np.max(sizes / case.penalty.radial_derivative(np.zeros_like(sizes), weight)))
+    return float(np.max(sizes / case.weight[penalised, None]))

@@ -62,9 +62,16 @@ class BlockDescent:
         """Name under which it can be asked for."""
         return "block_descent"
 
-    def supports(self, problem: Problem) -> str | None:  # noqa: ARG002
-        """Return None: every problem of separable penalties is supported."""
-        return None
+    def supports(self, problem: Problem) -> str | None:
+        """Return None, unless a bound on the curvature is needed and there is none."""
+        penalty, family = problem.penalty, problem.data.family
+        if not penalty.steep or family.rescale is not None:
+            return None
+        return (
+            f"the {penalty.title} judges zeros by a proximal step, whose length needs a bound on "
+            f"the curvature of the loss, and that of the {family.title} family has none; take "
+            "'group_cel0', 'group_log_sum' or 'group_mcp'."
+        )
 
     def solve(self, problem: Problem, start: State, working: WorkingSet, task: Task) -> Solution:
         """Minimise over the task's groups; see :class:`grpsparse.solvers.protocol.Solver`."""

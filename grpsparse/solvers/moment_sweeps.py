@@ -20,7 +20,6 @@ NEWTON_MARGIN = 0.1
 NEWTON_STEPS = 30
 FLAT = 1e-13  # eigenvalue, relative to the largest, of a direction that moves nothing
 CONVEX_SLACK, NONCONVEX_SLACK = 1.3, 1.0 + 1e-9  # observed curvature over the metric's
-LEAST_CURVATURE = 1e-6  # what moves nothing must not run away on rounding
 EXACT_BELOW = 1e-9  # certificates asked below this are not left to updated correlations
 
 
@@ -60,7 +59,7 @@ class MomentSweeps:
             self.moments.gram,
             (self.spans, self.levels, self.working.scale, self.metric),
             None if self.working.turned else penalty.code,
-            (float(first), float(second), slack, LEAST_CURVATURE),
+            (float(first), float(second), slack, problem.least_curvature),
             (self.theta, self.base, None, None),
             None,
             None,

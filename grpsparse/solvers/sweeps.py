@@ -32,7 +32,6 @@ REFINED_SHARE = 0.01  # the same from a gradient in double precision
 REFINED_SHARE_QUADRATIC = 1e-6
 CONVEX_SLACK = 1.3  # observed curvature over the metric's: below 2 a step still descends
 NONCONVEX_SLACK = 1.0001  # rounding in single precision
-LEAST_CURVATURE = 1e-6  # of the typical one: what moves nothing must not run away on rounding
 
 
 _Swept = tuple[int, float, float, float, float]
@@ -122,7 +121,7 @@ class Sweeps:
         gained = self._move(theta, moved)
         sweeps, opening, total, before, last = swept
         left = np.inf
-        if sweeps > 1 and last < before and gained > 0.0:
+        if self.problem.penalty.convex and sweeps > 1 and last < before and gained > 0.0:
             left = last**2 / (before - last) + (gained - total) ** 2 / gained
         return Gains(sweeps, opening / self.problem.scale, left / self.problem.scale)
 
@@ -130,7 +129,7 @@ class Sweeps:
         penalty = self.problem.penalty
         first, second = penalty.parameters
         slack = CONVEX_SLACK if penalty.convex else NONCONVEX_SLACK
-        floor = LEAST_CURVATURE * self.problem.curvature
+        floor = self.problem.least_curvature
         code = None if self.working.turned else penalty.code
         return code, (float(first), float(second), slack, floor)
 
@@ -177,15 +176,18 @@ class Sweeps:
         from grpsparse.backend.scratch import scratch
 
         problem, working = self.problem, self.working
-        system = weighted_gram(problem, working, self.task.groups, self.eta)
+        curvature, factor = problem.model_curvature(self.eta)
+        system = weighted_gram(problem, working, self.task.groups, self.eta, curvature)
         rows, spans = system.rows, system.spans(self.spans)
         theta = np.ascontiguousarray(self.theta[rows])
         scale = system.scale(spans, turned=working.turned)
+        if problem.penalty.steep:
+            scale = np.ascontiguousarray(working.scale[rows])
         swept: _Swept = descend(
             None,
             None,
             None,
-            system.gram * self.damping,
+            system.gram * (factor * self.damping),
             (spans, self.levels, scale, self.metric),
             *self._kernel_penalty(),
             (theta, system.gradient, None, None),
@@ -210,8 +212,10 @@ class Sweeps:
     def _model(self) -> tuple[SingleArray | None, SingleArray]:
         """Return probabilities (None unless softmax) and weighted curvature, class by class."""
         data = self.problem.data
-        curvature = data.family.curvature(self.eta).T
-        weighted = np.ascontiguousarray(curvature * (self.damping * data.weights), np.float32)
+        found, factor = self.problem.model_curvature(self.eta)
+        curvature = found.T
+        factor *= self.damping
+        weighted = np.ascontiguousarray(curvature * (factor * data.weights), np.float32)
         if data.family.hessian != "softmax":
             return None, weighted
         return np.ascontiguousarray(curvature, np.float32), weighted

@@ -74,9 +74,16 @@ class WeightedGram:
 
 
 def weighted_gram(
-    problem: Problem, working: WorkingSet, groups: BoolArray, eta: FloatArray
+    problem: Problem,
+    working: WorkingSet,
+    groups: BoolArray,
+    eta: FloatArray,
+    curvature: FloatArray,
 ) -> WeightedGram:
-    """Return Hessian and gradient of the loss at eta, on the coordinates of some groups."""
+    """Return Hessian and gradient of the loss at eta, on the coordinates of some groups.
+
+    The Hessian is made of a curvature (n, K) of the family's kind.
+    """
     data, top = problem.data, working.top
     inside = groups[working.groups]
     order = working.groups[inside]
@@ -84,7 +91,6 @@ def weighted_gram(
     weighted = data.weights[:, None] * data.residual(eta)
     gradient = problem.coordinates.correlate(weighted, order)
     head = np.repeat(weighted.sum(axis=0)[None], top, axis=0)
-    curvature = data.family.curvature(eta)
     n_classes, width = eta.shape[1], top + local.size
     gram = np.empty((n_classes, width, n_classes, width))
     softmax = data.family.hessian == "softmax"

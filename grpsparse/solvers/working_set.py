@@ -112,7 +112,8 @@ class WorkingSet:
             self.add(~problem.blocks.penalised)
         else:
             self.add(np.ones_like(self.held))
-            self.scale = self._scale_of(moments)
+            if not problem.penalty.steep:
+                self.scale = self._scale_of(moments)
 
     @property
     def size(self) -> int:
@@ -140,13 +141,21 @@ class WorkingSet:
         self.coordinates = np.concatenate([self.coordinates, self._problem.blocks.rows(new)])
         held = self.blocks
         self._place[new] = held.weight.size + np.arange(new.size)
-        self.scale = np.concatenate([self.scale, gathered.scale])
+        scale = gathered.scale
+        if self._problem.penalty.steep:
+            scale = self._bounds(new, starts)
+        self.scale = np.concatenate([self.scale, scale])
         self.groups = np.concatenate([self.groups, new])
         self.blocks = Blocks(
             np.concatenate([held.starts, held.starts[-1] + starts[1:]]),
             held.shared,
             np.concatenate([held.weight, self._problem.blocks.weight[new]]),
         )
+
+    def _bounds(self, groups: IntArray, starts: IntArray) -> FloatArray:
+        """Return D of rows whose metric may not be below the bound on their curvature."""
+        largest = self._problem.blocks.curvature[groups] / self._problem.curvature
+        return np.repeat(np.maximum(largest, 1e-300), np.diff(starts))
 
     def _scale_of(self, moments: Moments) -> FloatArray:
         """Return the metric D of every row: the Gram matrix's diagonal, or a group's mean of it.

@@ -106,6 +106,11 @@ PENALTIES: list[tuple[str, dict[str, Any], str]] = [
     ("SparseGroupLasso", {"alpha": -0.1}, "[0, 1]"),
     ("GroupElasticNet", {"alpha": 0}, "(0, 1]"),
     ("ElasticNet", {"alpha": NAN}, "(0, 1]"),
+    ("GroupCappedL1", {"theta": 0}, "a positive number"),
+    ("GroupTransformedL1", {"a": "1"}, "a positive number"),
+    ("GroupLogSum", {"eps": -1}, "a positive number"),
+    ("GroupLq", {"q": 1}, "between 0 and 1"),
+    ("AdaptiveGroupLasso", {"gamma": 0}, "a positive number"),
 ]
 
 
@@ -129,6 +134,13 @@ def test_bad_parameter_of_a_penalty(name: str, options: dict[str, Any], says: st
 def test_options_that_exclude_each_other(table: pd.DataFrame, options: dict[str, Any]) -> None:
     with pytest.raises(errors.PenaltyError):
         gs.fit("y ~ x + f", table, **options)
+
+
+@pytest.mark.parametrize("name", ["group_l0", "group_lq"])
+def test_a_steep_penalty_needs_a_bounded_curvature(name: str) -> None:
+    rng = np.random.default_rng(0)
+    with pytest.raises(errors.OptionError, match="that of the Poisson family has none; take"):
+        gs.fit(rng.normal(size=(20, 3)), rng.poisson(1.0, 20), family="poisson", penalty=name)
 
 
 FORMULAS: list[tuple[Any, type[Exception], str]] = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from math import log1p, sqrt
+from math import exp, expm1
 from pathlib import Path
 from types import ModuleType
 
@@ -15,7 +15,7 @@ from grpsparse.backend import codes, prox
 from grpsparse.penalties import Penalty
 
 TEXT = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
-LOG_SUM = 97  # a code that no penalty has
+EXPONENTIAL = 97  # a code that no penalty has
 GRID = np.linspace(0.0, 6.0, 60_001)
 # The grid is 1e-4 apart, and the objective is flat at its minimum.
 FINE = 1e-6
@@ -26,33 +26,39 @@ def example(name: str) -> str:
 
 
 @pytest.fixture
-def log_sum(monkeypatch):
-    scalar = {"njit": lambda **_: lambda function: function, "sqrt": sqrt, "log1p": log1p}
+def exponential(monkeypatch):
+    scalar = {
+        "njit": lambda **_: lambda function: function,
+        "exp": exp,
+        "expm1": expm1,
+        "MOST_STEPS": prox.MOST_STEPS,
+        "ACCURACY": prox.ACCURACY,
+    }
     exec(example("prox"), scalar)
     original = prox.radial_prox
 
     def radial_prox(code, a, b, s, step, level):
-        if code == LOG_SUM:
-            return scalar["_log_sum"](a, s, step, level)
+        if code == EXPONENTIAL:
+            return scalar["_exponential"](a, s, step * level)
         return original(code, a, b, s, step, level)
 
-    monkeypatch.setattr(codes, "LOG_SUM", LOG_SUM, raising=False)
+    monkeypatch.setattr(codes, "EXPONENTIAL", EXPONENTIAL, raising=False)
     monkeypatch.setattr(prox, "radial_prox", radial_prox)
-    module = ModuleType("log_sum")
-    monkeypatch.setitem(sys.modules, "log_sum", module)
+    module = ModuleType("exponential")
+    monkeypatch.setitem(sys.modules, "exponential", module)
     exec(example("penalty"), module.__dict__)
-    return module.GroupLogSum
+    return module.GroupExponential
 
 
-def test_example_is_a_penalty(log_sum):
-    assert isinstance(log_sum(eps=0.5), Penalty)
+def test_example_is_a_penalty(exponential):
+    assert isinstance(exponential(a=0.5), Penalty)
 
 
-@pytest.mark.parametrize("eps", [0.3, 1.0])
+@pytest.mark.parametrize("a", [0.3, 1.0])
 @pytest.mark.parametrize("step", [0.2, 1.0, 4.0])
 @pytest.mark.parametrize("length", [0.1, 0.9, 1.7, 3.0])
-def test_example_prox_is_the_global_minimiser(log_sum, eps, step, length):
-    penalty = log_sum(eps=eps)
+def test_example_prox_is_the_global_minimiser(exponential, a, step, length):
+    penalty = exponential(a=a)
 
     def objective(r):
         return (r - length) ** 2 / 2 + step * penalty.radial_value(r, np.array(0.7))
@@ -61,8 +67,8 @@ def test_example_prox_is_the_global_minimiser(log_sum, eps, step, length):
     assert objective(found) <= objective(GRID).min() + FINE
 
 
-def test_example_slope_is_a_difference_quotient(log_sum):
-    penalty, norm, width = log_sum(eps=0.5), np.array([0.2, 1.0]), 1e-6
+def test_example_slope_is_a_difference_quotient(exponential):
+    penalty, norm, width = exponential(a=0.5), np.array([0.2, 1.0]), 1e-6
     level = np.array([0.7, 0.3])
     up, down = (penalty.radial_value(norm + h, level) for h in (width, -width))
     assert penalty.radial_derivative(norm, level) == pytest.approx((up - down) / (2 * width))

@@ -146,6 +146,32 @@ def test_penalised_objective_falls_along_the_path(case: Any) -> None:
     assert fit.dev_ratio[0] == pytest.approx(0.0, abs=1e-12)
 
 
+OFF_THE_KINK = 1e-3  # relative distance from theta that a norm keeps, far above what tol leaves
+
+
+@pytest.mark.parametrize("theta", [0.05, 0.2, 0.5, 1.0])
+def test_no_group_of_capped_l1_is_on_its_kink(case: Any, theta: float) -> None:
+    """The slopes to the left and to the right contradict each other there."""
+    fit = case.fit(penalty=gs.GroupCappedL1(theta=theta), n_lambda=30, lambda_min_ratio=0.01)
+    assert_certified(fit)
+    norms = fit.group_norms[fit.group_norms > 0]
+    assert norms.size
+    assert np.min(np.abs(norms / theta - 1.0)) > OFF_THE_KINK
+
+
+COLUMNS = [n for n in gs.penalties.names() if not gs.penalties.get(n).elementwise]
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+@pytest.mark.parametrize("class_groups", ["shared", "separate"])
+def test_columns_as_groups(case: Any, name: str, class_groups: str) -> None:
+    """Every group penalty is one of single coefficients where groups are columns."""
+    options = {"penalty": name, "groups": "column", "class_groups": class_groups}
+    fit = case.fit(**options)
+    assert_certified(fit)
+    assert_starts_at_lambda_max(fit, lambda **k: case.fit(**options, **k))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", [(40, 120), (300, 60)])
 def test_larger_problems(case: Any, penalty: str, shape: tuple[int, int]) -> None:

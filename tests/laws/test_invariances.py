@@ -245,14 +245,20 @@ def test_a_gaussian_offset_is_taken_off_the_response(cases: Any, penalty: str) -
     np.testing.assert_allclose(link(other) - case.offset[:, None], link(one), atol=SAME)
 
 
+# A ridge part is lambda t^2 against lambda t; a and eps are norms, in units of y.
+NORM_IN_UNITS_OF_Y = ("elastic_net", "transformed_l1", "log_sum")
+# The power of the units of y in lambda, where it is not 1: what a group costs is a loss.
+POWER = {"group_lq": 1.5, "group_l0": 2.0, "group_cel0": 2.0}
+
+
 @pytest.mark.parametrize(
     "factor",
     [1e-5, pytest.param(3.0, marks=pytest.mark.slow), pytest.param(1e7, marks=pytest.mark.slow)],
 )
 def test_units_of_the_response(cases: Any, factor: float, penalty: str) -> None:
     case = cases("gaussian")
-    if penalty.endswith("elastic_net"):
-        return  # its ridge part has no units of y: lambda t^2 against lambda t
+    if penalty.endswith(NORM_IN_UNITS_OF_Y):
+        return
     one = case.fit(penalty=penalty, tol=TIGHT)
     scaled = gs.fit(
         case.X,
@@ -263,7 +269,8 @@ def test_units_of_the_response(cases: Any, factor: float, penalty: str) -> None:
         lambda_min_ratio=0.05,
         **({} if gs.penalties.get(penalty).elementwise else {"groups": LABELS}),
     )
-    np.testing.assert_allclose(scaled.lambda_, factor * one.lambda_, rtol=1e-10)
+    expected = factor ** POWER.get(penalty, 1.0) * one.lambda_
+    np.testing.assert_allclose(scaled.lambda_, expected, rtol=1e-10)
     np.testing.assert_allclose(link(scaled) / factor, link(one), atol=UNITS)
     np.testing.assert_allclose(scaled.dev_ratio, one.dev_ratio, atol=1e-10)
     assert scaled.converged.all()

@@ -14,7 +14,7 @@ import grpsparse as gs
 TIGHT = 1e-13
 SAME = 1e-10  # of linear predictors, at TIGHT
 ARITHMETICS = ("residual", "gram")
-DEFAULT = ("group_lasso", "lasso")
+DEFAULT = ("group_lasso", "adaptive_group_lasso", "lasso")
 CONVEX = [
     name if name in DEFAULT else pytest.param(name, marks=pytest.mark.slow)
     for name in gs.penalties.names()

@@ -20,11 +20,27 @@ STILL = 1e-12
 SAME_OBJECTIVE = 1e-11  # of the null deviance
 SAME_ETA = 1e-5  # the root of what the certificate and STILL leave
 STEP = 1e-7  # of differences
+NEARLY_ZERO = 1e-9  # by which a certificate of 1e-12 may miss a proximal point
 SLOPE = 1e-5  # what rounding over STEP, and STEP times the curvature, may make of a zero slope
 LABELS = np.array(["a", "a", "a", "b", "b", "c", "c", "d", "e", "e"])
+FIRST, OUT = 0.05, 1e10  # of lambda_max, where an adaptive penalty's first fit is; of its zeros
 ALPHA = {"sparse_group_lasso": 0.05, "group_elastic_net": 0.5, "elastic_net": 0.5}
 GAMMA = {"group_mcp": 3.0, "mcp": 3.0, "group_scad": 4.0, "scad": 3.7}
-CONVEX = ("group_lasso", "group_elastic_net", "sparse_group_lasso", "lasso", "elastic_net")
+# Their parameters are 1, and no family rescales them.
+PLAIN = {
+    "group_transformed_l1": lambda t, l: 2 * l * t / (1 + t),
+    "group_log_sum": lambda t, l: l * np.log(1 + t),
+    "group_lq": lambda t, l: l * np.sqrt(t),
+    "group_l0": lambda t, l: l * (t > 0),
+}
+CONVEX = (
+    "group_lasso",
+    "group_elastic_net",
+    "sparse_group_lasso",
+    "adaptive_group_lasso",
+    "lasso",
+    "elastic_net",
+)
 
 
 class Reference:
@@ -53,6 +69,22 @@ class Reference:
             scale = {"group": np.linalg.cholesky(S).T, "column": np.diag(np.diag(S) ** 0.5)}
             self.root.append(scale.get(standardize, np.eye(len(g))))
             self.Z[:, g] = centred[:, g] @ np.linalg.inv(self.root[-1])
+
+        if penalty == "adaptive_group_lasso":
+            self.adapt(case, standardize, plain=plain)
+
+    def adapt(self, case: Any, standardize: Any, *, plain: bool) -> None:
+        """Divide weights by the norms of a group lasso at 5% of its lambda_max."""
+        given = {} if plain else {"weights": case.weights, "offset": case.offset}
+        options = {"standardize": standardize, "tol": TIGHT, **given}
+        top = float(case.fit(n_lambda=2, **options).lambda_[0])
+        first = case.fit(lambda_=[top * 0.5**k for k in range(5)] + [top * FIRST], **options)
+        _, B = coefficients(first, -1)
+        norms = [
+            np.linalg.norm(root @ B[g]) for g, root in zip(self.groups, self.root, strict=True)
+        ]
+        pairs = zip(self.weight, norms, strict=True)
+        self.weight = [w * max(norms) / r if r else OUT * w for w, r in pairs]
 
     def loss(self, eta: np.ndarray) -> float:
         y = self.y
@@ -85,7 +117,14 @@ class Reference:
             return (1 - alpha) * l * t
         if self.penalty in CONVEX:
             return l * (alpha * t + (1 - alpha) * t**2 / 2)
-        gamma, v = GAMMA[self.penalty], self.rescale()
+        if self.penalty in PLAIN:
+            return PLAIN[self.penalty](t, l)
+        v = self.rescale()
+        if self.penalty == "group_capped_l1":
+            return l * np.minimum(t, l / v)
+        if self.penalty == "group_cel0":
+            return l - v / 2 * np.maximum(np.sqrt(2 * l / v) - t, 0) ** 2
+        gamma = GAMMA[self.penalty]
         t = v * t
         if self.penalty.endswith("mcp"):
             return np.where(t <= gamma * l, l * t - t**2 / (2 * gamma), gamma * l**2 / 2) / v
@@ -240,3 +279,58 @@ def test_penalties_are_those_of_the_table(case: Any, penalty: str) -> None:
     if penalty == "sparse_group_lasso":
         expected += 0.05 * lambda_ * np.abs(block).sum()
     assert float(chosen.value(block, lambda_)) == pytest.approx(expected, rel=1e-13)
+
+
+@pytest.mark.parametrize("name", ["group_l0", "group_lq"])
+@pytest.mark.parametrize("standardize", ["group", "column"])
+def test_blocks_of_a_steep_penalty_are_their_own_proximal_points(
+    case: Any, name: str, standardize: str
+) -> None:
+    """At step 1 / L_g, L_g the family's largest curvature times the norm of Z_g'WZ_g."""
+    fit = case.fit(penalty=name, standardize=standardize, n_lambda=6, tol=1e-12)
+    reference = Reference(case, name, standardize, plain=True)
+    chosen, bend = gs.penalties.get(name), reference.rescale()
+    for at in range(6):
+        b0, B = coefficients(fit, at)
+        slope = reference.Z.T @ reference.residual(b0 + case.X @ B)
+        trio = zip(reference.groups, reference.root, reference.weight, strict=True)
+        for g, root, weight in trio:
+            curvature = bend * np.linalg.norm(reference.Z[:, g], 2) ** 2 / len(case.y)
+            level = float(fit.lambda_[at]) * weight
+            T = root @ B[g]
+            moved = chosen.prox(T - slope[g] / curvature, 1 / curvature, level)
+            np.testing.assert_allclose(moved, T, atol=NEARLY_ZERO)
+    assert fit.n_terms[-1] > 0
+
+
+@pytest.mark.parametrize("standardize", ["group", "column", False])
+def test_groups_at_right_angles_are_proximal_points(
+    cases: Any, penalty: str, standardize: Any
+) -> None:
+    """Of the least squares coefficients: zero or not, where both are stationary."""
+    chosen = gs.penalties.get(penalty)
+    if standardize == "group" and (chosen.elementwise or chosen.bilevel):
+        pytest.skip("single columns")
+    case = cases("gaussian")
+    X = np.linalg.qr(case.X - case.X.mean(axis=0))[0] * np.sqrt(len(case.y))
+    z = X.T @ (case.y - case.y.mean()) / len(case.y)
+    labels = np.arange(10) if chosen.elementwise else LABELS
+    groups = {} if chosen.elementwise else {"groups": labels}
+    fit = gs.fit(
+        X, case.y, penalty=penalty, standardize=standardize, n_lambda=8, tol=TIGHT, **groups
+    )
+    for at, lambda_ in enumerate(fit.lambda_.tolist()):
+        for place, label in enumerate(dict.fromkeys(labels.tolist())):
+            inside = labels == label
+            weight = float(fit.group_weights[place])
+            if penalty == "sparse_group_lasso":
+                single = np.sign(z[inside]) * np.maximum(np.abs(z[inside]) - 0.05 * lambda_, 0)
+                expected = gs.GroupLasso().prox(single, 0.95, lambda_ * weight)
+            else:
+                expected = chosen.prox(z[inside], 1.0, lambda_ * weight)
+            found = fit.coef_path[at][inside]
+            if not found.any() and penalty in PLAIN and not chosen.steep:
+                slope = chosen.derivative(0.0, lambda_ * weight)
+                assert np.linalg.norm(z[inside]) <= slope * (1 + 1e-12)
+                continue
+            np.testing.assert_allclose(found, expected, atol=NEARLY_ZERO)

@@ -81,6 +81,63 @@ def test_no_concavity_is_the_group_lasso(case: Any, name: str) -> None:
     np.testing.assert_allclose(link(other), link(fit), atol=NEARLY)
 
 
+LIMITS: dict[str, tuple[Any, float]] = {
+    "capped-L1, theta": (gs.GroupCappedL1(theta=GAMMA_LARGE), 1.0),
+    "transformed L1, a": (gs.GroupTransformedL1(a=GAMMA_LARGE), 1.0),
+    "log-sum, eps": (gs.GroupLogSum(eps=GAMMA_LARGE), GAMMA_LARGE),
+}
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+def test_a_large_parameter_is_the_group_lasso(case: Any, limit: str) -> None:
+    """The log-sum penalty's slope at 0 is lambda / eps: its lambda is eps times as large."""
+    penalty, factor = LIMITS[limit]
+    fit = case.fit(tol=TIGHT)
+    other = case.fit(penalty=penalty, tol=1e-10)
+    np.testing.assert_allclose(other.lambda_, factor * fit.lambda_, rtol=2e-9)
+    other = case.fit(penalty=penalty, tol=1e-10, lambda_=factor * fit.lambda_)
+    np.testing.assert_allclose(link(other), link(fit), atol=NEARLY)
+
+
+def test_adaptive_is_the_group_lasso_with_its_weights(case: Any) -> None:
+    options = {"weights": case.weights, "tol": TIGHT}
+    fit = case.fit(penalty=gs.AdaptiveGroupLasso(gamma=0.5), penalty_factor={"b": 2.0}, **options)
+    given = {"group_weight": None, "penalty_factor": fit.group_weights}
+    other = case.fit(**given, **options)
+    np.testing.assert_allclose(other.lambda_, fit.lambda_, rtol=1e-12)
+    np.testing.assert_allclose(link(other), link(fit), atol=SAME)
+
+
+def test_what_the_first_fit_of_an_adaptive_penalty_leaves_out_stays_out(cases: Any) -> None:
+    case = cases("gaussian")
+    X = np.hstack([case.X, np.random.default_rng(9).normal(size=(len(case.y), 60))])
+    top = float(gs.fit(X, case.y, standardize="column", n_lambda=2).lambda_[0])
+    first = gs.fit(X, case.y, standardize="column", lambda_=[0.2 * top, 0.05 * top], tol=1e-12)
+    fit = gs.fit(X, case.y, standardize="column", penalty="adaptive_group_lasso")
+    out = first.group_norms[-1] == 0
+    assert out.any()
+    np.testing.assert_array_equal(fit.group_weights == 1e10, out)
+    assert not fit.group_norms[:, out].any()
+    assert fit.converged.all()
+
+
+def test_cel0_of_every_family_is_an_mcp(case: Any) -> None:
+    """Of level sqrt(2 l v) and concavity 1 / v, with the same weight for all groups.
+
+    Near lambda_max, because further on a path says which of many local minima is met.
+    """
+    options = {"group_weight": None, "weights": case.weights}
+    near = {"n_lambda": 2, "lambda_min_ratio": 0.8}
+    fit = case.fit(penalty="group_cel0", tol=1e-10, **options, **near)
+    assert fit.n_terms[1] > 0
+    unit = case.fit(penalty=gs.GroupMCP(gamma=2.0), tol=1e-10, n_lambda=2, **options)
+    v = float(unit.lambda_[0]) ** 2 / (2 * float(fit.lambda_[0]))
+    mcp = gs.GroupMCP(gamma=2.0, rescale=False, scale=2.0 * v)
+    other = case.fit(penalty=mcp, tol=1e-10, lambda_=np.sqrt(2 * v * fit.lambda_), **options)
+    np.testing.assert_allclose(link(other), link(fit), atol=NEARLY)
+    np.testing.assert_array_equal(other.n_terms, fit.n_terms)
+
+
 TWO_CLASSES = {
     "group_lasso": {},
     "group_mcp": {},

@@ -15,6 +15,7 @@ EXACT = 1e-13
 
 CONVEX = (
     gp.GroupLasso(),
+    gp.AdaptiveGroupLasso(gamma=0.5),
     gp.GroupElasticNet(alpha=0.4),
     gp.GroupElasticNet(alpha=1.0),
     gp.SparseGroupLasso(alpha=0.0),
@@ -27,6 +28,10 @@ CONVEX = (
 @dataclass(frozen=True)
 class Rows:
     starts: np.ndarray
+
+    @property
+    def curvature(self):
+        return np.ones(self.starts.size - 1)
 
 
 def instance(seed, classes=3):
@@ -132,6 +137,17 @@ def test_fenchel_young_is_an_equality_at_a_subgradient(penalty):
     assert penalty.dual_scale(z, segments, level, l1_level) == pytest.approx(1.0, abs=EXACT)
 
 
+def short_step(penalty, level):
+    """A step short enough for one minimum at every point up to the critical one."""
+    if penalty.steep:
+        return 1.0  # its limits are those of the curvature 1
+    if isinstance(penalty, gp.GroupCappedL1):
+        fixed, share = penalty.parameters
+        return min(1.0, (fixed + share * level) / level)
+    bend = penalty.weak_convexity(level)
+    return 0.5 / bend if bend >= 1.0 else 1.0
+
+
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("name", gp.names())
 def test_critical_lambda_is_where_the_first_group_leaves_zero(name, seed):
@@ -151,8 +167,7 @@ def test_critical_lambda_is_where_the_first_group_leaves_zero(name, seed):
             if penalty.bilevel:
                 moved.append(excess(penalty, block, lambda_ * w, lambda_) > 0)
             else:
-                bend = penalty.weak_convexity(lambda_ * w)
-                step = 0.5 / bend if bend >= 1.0 else 1.0  # short enough for one minimum
+                step = short_step(penalty, lambda_ * w)
                 moved.append(np.any(penalty.prox(step * block, step, lambda_ * w) != 0.0))
         return any(moved)
 

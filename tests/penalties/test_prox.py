@@ -11,6 +11,7 @@ from grpsparse.backend.prox import radial_prox
 
 # the grid's minimum lies above the true one, so this is rounding of the objective alone
 ROUNDING = 1e-12
+SOLVED = 1e-13  # of the equation for the minimiser
 # the minimiser of a quadratic known to 1e-12 in value is known to its root
 POSITION = 2e-6
 
@@ -20,11 +21,19 @@ DRAWN = {
     "mcp": lambda rng, v: gp.GroupMCP(gamma=1 + float(np.exp(rng.uniform(-4, 2)))).rescaled(v),
     "scad": lambda rng, v: gp.GroupSCAD(gamma=2 + float(np.exp(rng.uniform(-4, 2)))).rescaled(v),
     "linear": lambda rng, _: gp.GroupElasticNet(alpha=float(1 - rng.uniform() * rng.integers(2))),
+    "capped": lambda rng, _: gp.GroupCappedL1(theta=float(np.exp(rng.uniform(-3, 2)))),
+    "capped by level": lambda _, v: gp.GroupCappedL1().rescaled(v),
+    "transformed": lambda rng, _: gp.GroupTransformedL1(a=float(np.exp(rng.uniform(-4, 5)))),
+    "log-sum": lambda rng, _: gp.GroupLogSum(eps=float(np.exp(rng.uniform(-4, 4)))),
+    "lq": lambda rng, _: gp.GroupLq(q=float(rng.choice([0.5, 2 / 3, rng.uniform(0.02, 0.98)]))),
+    "l0": lambda *_: gp.GroupL0(),
+    "cel0": lambda _, v: gp.GroupCEL0().rescaled(v),
+    "adaptive": lambda rng, _: gp.AdaptiveGroupLasso(gamma=float(rng.uniform(0.1, 3))),
     "sgl": lambda rng, _: gp.SparseGroupLasso(alpha=float(rng.uniform())),
 }
 
 
-def random_cases(kind, count=400):
+def random_cases(kind, count=1000):
     """Parameters over all regimes: half of the steps make the problem nonconvex."""
     rng = np.random.default_rng(list(DRAWN).index(kind))
     for _ in range(count):
@@ -61,6 +70,19 @@ def test_radial_prox_is_the_global_minimiser(kind):
     assert nonconvex >= 100 or penalty.convex
 
 
+@pytest.mark.parametrize("kind", DRAWN)
+def test_a_nonzero_prox_solves_its_equation(kind):
+    """r + step p'(r) = s says where r is to SOLVED, which values of the objective cannot."""
+    moved = 0
+    for penalty, s, step, level in random_cases(kind):
+        r = radial_prox(penalty.code, *penalty.parameters, s, step, level)
+        slope = penalty.radial_derivative(np.array([r]), np.array([level]))[0]
+        if r > 0.0:
+            assert abs(r + step * slope - s) <= SOLVED * (1 + s)
+            moved += r < s
+    assert moved >= 20 or kind == "l0"  # which moves nothing but to zero
+
+
 @pytest.mark.parametrize(
     ("penalty", "step", "threshold", "above"),
     [
@@ -69,6 +91,11 @@ def test_radial_prox_is_the_global_minimiser(kind):
         (gp.GroupSCAD(gamma=3.0), 16.0, 8.0, 8.0),  # sqrt(step * (gamma + 1))
         (gp.GroupSCAD(gamma=3.0), 4.0, 4.0, 4.0),  # step = gamma + 1
         (gp.GroupMCP(gamma=3.0).rescaled(0.25), 48.0, 24.0, 24.0),
+        (gp.GroupCappedL1(theta=0.5), 4.0, 2.0, 2.0),  # sqrt(2 * step * theta)
+        (gp.GroupTransformedL1(a=1.0), 4.0, 3.5, 3.0),  # sqrt(2 * step * (a + 1)) - a / 2
+        (gp.GroupL0(), 8.0, 4.0, 4.0),  # sqrt(2 * step)
+        (gp.GroupLq(q=0.5), 8.0, 6.0, 4.0),  # 3 / 2 step**(2 / 3)
+        (gp.GroupCEL0(), 8.0, 4.0, 4.0),  # sqrt(2 * step)
     ],
 )
 def test_a_tie_gives_the_smaller_minimiser(penalty, step, threshold, above):

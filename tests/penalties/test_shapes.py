@@ -17,13 +17,26 @@ EXACT = 1e-13
 
 OBJECTS = (
     gp.GroupLasso(),
+    gp.AdaptiveGroupLasso(gamma=2.0),
     gp.GroupElasticNet(alpha=0.3),
     gp.SparseGroupLasso(alpha=0.2),
     gp.GroupMCP(gamma=2.5),
     gp.GroupMCP(gamma=3.0).rescaled(0.25),
     gp.GroupSCAD(gamma=3.3),
     gp.GroupSCAD().rescaled(2.0),
+    gp.GroupCappedL1(theta=2.0),
+    gp.GroupCappedL1(),
+    gp.GroupCappedL1().rescaled(0.25),
+    gp.GroupTransformedL1(a=0.8),
+    gp.GroupTransformedL1(a=5.0),
+    gp.GroupLogSum(eps=0.7),
+    gp.GroupCEL0(),
+    gp.GroupCEL0().rescaled(0.25),
+    gp.GroupLq(q=0.5),
+    gp.GroupLq(q=0.9),
+    gp.GroupL0(),
 )
+MULTIPLE = 1.0  # of the level, at which capped-L1 is flat by default
 TINY = 1e-8  # a norm at which the penalty is its tangent at 0, to eight digits
 EVERY = tuple(gp.get(name) for name in gp.names())
 
@@ -32,10 +45,20 @@ def grid(penalty, seed=0, n=400):
     """Norms and levels, away from the points where p' has a corner."""
     rng = np.random.default_rng(seed)
     norm, level = rng.uniform(0.01, 6.0, n), rng.uniform(0.1, 2.0, n)
-    gamma, scale = penalty.parameters
-    corner = np.minimum(np.abs(scale * norm - level), np.abs(scale * norm - gamma * level))
-    keep = corner > 1e-3 if not penalty.convex else np.ones(n, dtype=bool)
+    keep = np.ones(n, dtype=bool)
+    for corner in corners(penalty, level):
+        keep &= np.abs(norm - corner) > 1e-3
     return norm[keep], level[keep]
+
+
+def corners(penalty, level):
+    """The norms at which p' has a corner or a jump."""
+    first, second = penalty.parameters
+    if isinstance(penalty, gp.GroupMCP | gp.GroupSCAD):
+        return level / second, first * level / second
+    if isinstance(penalty, gp.GroupCappedL1):
+        return (first + second * level,)
+    return (np.sqrt(2 * level / first),) if isinstance(penalty, gp.GroupCEL0) else ()
 
 
 @pytest.mark.parametrize("penalty", OBJECTS, ids=repr)
@@ -61,10 +84,13 @@ def test_curvature_is_the_difference_quotient_of_the_derivative(penalty):
 @pytest.mark.parametrize("penalty", OBJECTS, ids=repr)
 def test_weak_convexity_is_the_largest_negative_curvature(penalty):
     norm, level = grid(penalty)
-    bends = [penalty.radial_curvature(at, level) for at in (norm, np.full_like(norm, TINY))]
-    assert penalty.weak_convexity(level) == pytest.approx(max(0.0, -np.min(bends)))
     assert penalty.weak_convexity(0.0) == 0.0
     assert penalty.weak_convexity(np.zeros(3)) == 0.0
+    if penalty.steep or isinstance(penalty, gp.GroupCappedL1):
+        assert penalty.weak_convexity(level) == np.inf  # an infinite slope or a concave kink
+        return
+    bends = [penalty.radial_curvature(at, level) for at in (norm, np.full_like(norm, TINY))]
+    assert penalty.weak_convexity(level) == pytest.approx(max(0.0, -np.min(bends)))
 
 
 @pytest.mark.parametrize("penalty", OBJECTS, ids=repr)
@@ -73,6 +99,8 @@ def test_value_starts_at_zero_with_the_slope_there(penalty):
     zero = np.zeros(3)
     slope = penalty.radial_value(np.full(3, TINY), level) / TINY
     np.testing.assert_array_equal(penalty.radial_value(zero, level), zero)
+    if penalty.steep:
+        slope = np.where(level > 0, np.inf, 0.0)
     np.testing.assert_allclose(penalty.radial_derivative(zero, level), slope, rtol=1e-6)
     np.testing.assert_array_equal(penalty.radial_value(level, zero), zero)
 
@@ -84,6 +112,54 @@ def test_mcp_and_scad_are_the_formulas_of_their_papers():
     middle = (2 * gamma * 1.3 * t - t**2 - 1.3**2) / (2 * (gamma - 1))
     scad = np.where(t <= 1.3, 1.3 * t, np.where(t <= gamma * 1.3, middle, 1.3**2 * (gamma + 1) / 2))
     np.testing.assert_allclose(gp.GroupSCAD(gamma=gamma).radial_value(t, level), scad)
+
+
+def test_later_penalties_are_the_formulas_of_their_papers():
+    t, l = np.linspace(0, 6, 61), np.full(61, 1.3)
+    expected = {
+        gp.GroupCappedL1(theta=2.2): 1.3 * np.minimum(t, 2.2),
+        gp.GroupCappedL1(): 1.3 * np.minimum(t, 1.3 * MULTIPLE),
+        gp.GroupCappedL1().rescaled(0.5): 1.3 * np.minimum(t, 2.6 * MULTIPLE),
+        gp.GroupTransformedL1(a=0.4): 1.3 * 1.4 * t / (0.4 + t),
+        gp.GroupLogSum(eps=0.3): 1.3 * np.log(1 + t / 0.3),
+        gp.GroupLq(q=0.3): 1.3 * t**0.3,
+        gp.GroupL0(): 1.3 * (t > 0),
+        gp.GroupCEL0(): 1.3 - 0.5 * np.maximum(np.sqrt(2.6) - t, 0) ** 2,
+        gp.GroupCEL0().rescaled(0.25): 1.3 - 0.125 * np.maximum(np.sqrt(10.4) - t, 0) ** 2,
+    }
+    for penalty, values in expected.items():
+        np.testing.assert_allclose(penalty.radial_value(t, l), values, rtol=1e-13, atol=1e-15)
+
+
+@pytest.mark.parametrize("v", [1.0, 0.25, 3.0])
+def test_cel0_is_an_mcp(v):
+    t, level = np.linspace(0, 6, 61), 1.3
+    cel0, own = gp.GroupCEL0().rescaled(v), np.sqrt(2 * level * v)
+    for step in (0.1, 1.0, 5.0):
+        mcp = gp.GroupMCP(gamma=2.0, scale=2.0 * v)  # concavity gamma / scale = 1 / v
+        for s in t:
+            ours, theirs = cel0.prox([s], step, level), mcp.prox([s], step, own)
+            np.testing.assert_allclose(ours, theirs, rtol=1e-13, atol=1e-14)
+    for function in ("radial_value", "radial_derivative", "radial_curvature"):
+        ours = getattr(cel0, function)(t, np.full(61, level))
+        theirs = getattr(mcp, function)(t, np.full(61, own))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-13, atol=1e-14)
+
+
+def test_limits_are_the_group_lasso():
+    t, level = np.linspace(0, 6, 61), np.full(61, 1.3)
+    lasso = gp.GroupLasso()
+    for penalty, factor in (
+        (gp.GroupLogSum(eps=1e9), 1e9),
+        (gp.GroupTransformedL1(a=1e9), 1.0),
+        (gp.GroupCappedL1(theta=1e9), 1.0),
+        (gp.GroupLq(q=1 - 1e-9), 1.0),
+    ):
+        value = penalty.radial_value(t, factor * level)
+        np.testing.assert_allclose(value, lasso.radial_value(t, level), rtol=1e-8)
+        for s in t[::6]:
+            ours = penalty.prox([s], 0.9, factor * 1.3)
+            np.testing.assert_allclose(ours, lasso.prox([s], 0.9, 1.3), atol=1e-7)
 
 
 @pytest.mark.parametrize("penalty", [gp.GroupMCP(), gp.GroupSCAD(), gp.MCP(), gp.SCAD()], ids=repr)
@@ -110,6 +186,7 @@ def test_rescaled_mcp_has_gamma_over_v():
 
 def test_rescaling_can_be_refused_and_leaves_convex_penalties_alone():
     assert gp.GroupMCP(rescale=False).rescaled(0.25) == gp.GroupMCP(rescale=False)
+    assert gp.GroupCappedL1(theta=0.5).rescaled(0.25) == gp.GroupCappedL1(theta=0.5)
     assert gp.SCAD(rescale=False).rescaled(0.25).parameters == (3.7, 1.0)
     for penalty in EVERY:
         if penalty.convex:
@@ -148,6 +225,9 @@ def test_array_api_strict_gives_the_same_numbers(penalty):
     for function in (penalty.radial_value, penalty.radial_derivative, penalty.radial_curvature):
         got = function(xp.asarray(norm), xp.asarray(level))
         np.testing.assert_allclose(np.asarray(got), function(norm, level), atol=EXACT)
+    for function in (penalty.zero_limit, penalty.least_norm):
+        got = function(xp.asarray(level), xp.asarray(norm))
+        np.testing.assert_allclose(np.asarray(got), function(level, norm), atol=EXACT)
     assert penalty.weak_convexity(xp.asarray(level)) == penalty.weak_convexity(level)
 
 
@@ -156,8 +236,15 @@ def test_names_resolve_to_default_objects():
         "group_lasso",
         "group_elastic_net",
         "sparse_group_lasso",
+        "adaptive_group_lasso",
         "group_mcp",
         "group_scad",
+        "group_capped_l1",
+        "group_transformed_l1",
+        "group_log_sum",
+        "group_lq",
+        "group_l0",
+        "group_cel0",
         "lasso",
         "elastic_net",
         "mcp",
@@ -211,6 +298,14 @@ def test_unknown_penalties_raise(penalty, words):
         (gp.GroupMCP, {"scale": 0.0}, "a positive number"),
         (gp.GroupElasticNet, {"alpha": 0.0}, r"a number in \(0, 1\]"),
         (gp.ElasticNet, {"alpha": 1.5}, r"ElasticNet: `alpha` is 1.5"),
+        (gp.GroupCappedL1, {"theta": 0.0}, "GroupCappedL1: `theta` is 0.0; give a positive number"),
+        (gp.GroupCappedL1, {"scale": 0.0}, "a positive number"),
+        (gp.GroupTransformedL1, {"a": -1.0}, "a positive number"),
+        (gp.GroupLogSum, {"eps": float("inf")}, "a positive number"),
+        (gp.GroupLq, {"q": 1.0}, "GroupLq: `q` is 1.0; give a number between 0 and 1"),
+        (gp.GroupLq, {"q": 0}, "a number between 0 and 1"),
+        (gp.GroupCEL0, {"scale": 0.0}, "a positive number"),
+        (gp.AdaptiveGroupLasso, {"gamma": 0}, "AdaptiveGroupLasso: `gamma` is 0; give a positive"),
         (gp.SparseGroupLasso, {"alpha": -0.1}, r"a number in \[0, 1\]"),
         (gp.SparseGroupLasso, {"alpha": False}, r"a number in \[0, 1\]"),
     ],
@@ -234,3 +329,48 @@ def test_a_bad_lambda_or_step_raises():
     for bad in (0.0, -1.0, float("nan")):
         with pytest.raises(OptionError, match="`step` is"):
             penalty.prox([1.0], bad, 1.0)
+
+
+def test_adaptive_factors():
+    penalty = gp.AdaptiveGroupLasso(gamma=0.5)
+    norms = np.array([0.0, 3.0, 0.75, 1e-40])
+    np.testing.assert_allclose(penalty.factors(norms), [1e10, 1.0, 2.0, 1e10])
+    np.testing.assert_allclose(penalty.factors(7.0 * norms), penalty.factors(norms))
+    np.testing.assert_array_equal(penalty.factors(np.zeros(3)), 1.0)
+    assert penalty.factors([]).shape == (0,)
+
+
+STEEP = [gp.GroupL0(), *(gp.GroupLq(q=q) for q in (0.1, 0.5, 2 / 3, 0.95))]
+
+
+@pytest.mark.parametrize("penalty", STEEP, ids=repr)
+@pytest.mark.parametrize("curvature", [0.25, 1.0, 3.0])
+def test_limits_of_a_steep_penalty_are_those_of_its_prox(penalty, curvature):
+    """Zero stays up to the limit of the gradient, and then the norm is the least one at once."""
+    level = np.array([0.7])
+    bend = np.array([curvature])
+    limit, least = (f(level, bend)[0] for f in (penalty.zero_limit, penalty.least_norm))
+    step = 1 / curvature
+    below, above = (penalty.prox([step * limit * by], step, 0.7)[0] for by in (1 - 1e-12, 1 + 1e-9))
+    assert below == 0.0
+    assert above == pytest.approx(least, rel=1e-7)
+    # both minimise the same objective
+    assert 0.5 * curvature * least**2 - limit * least + penalty.value([least], 0.7) == (
+        pytest.approx(0.0, abs=1e-12)
+    )
+
+
+def test_limits_of_others_are_their_slopes():
+    level, bend = np.array([0.0, 0.7, 1.3]), np.array([0.1, 1.0, 3.0])
+    for penalty in EVERY:
+        if not penalty.steep:
+            slope = penalty.radial_derivative(np.zeros(3), level)
+            np.testing.assert_array_equal(penalty.zero_limit(level, bend), slope)
+            np.testing.assert_array_equal(penalty.least_norm(level, bend), 0.0)
+
+
+def test_the_largest_norm_wins_as_q_falls_to_l0():
+    for s in (0.5, 1.5, 3.0):
+        np.testing.assert_allclose(
+            gp.GroupLq(q=1e-9).prox([s], 1.0, 1.0), gp.GroupL0().prox([s], 1.0, 1.0), atol=1e-7
+        )

@@ -35,6 +35,7 @@ def same(first, second):
         {"family": "binomial", "penalty": penalties.get("group_mcp").rescaled(0.25)},
         {"family": "multinomial", "n_classes": 3, "separate": True, "notes": ("2 rows",)},
         {"contrast": True, "offset": np.ones((8, 1)), "offset_name": "exposure"},
+        *({"penalty": name} for name in penalties.names()),
         {"leak": sparse.csc_array(([-0.5], ([0], [2])), shape=(5, 5))},
     ],
 )

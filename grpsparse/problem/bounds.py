@@ -1,0 +1,44 @@
+"""Bounds on the curvature of the loss, for penalties that are judged by a proximal map.
+
+A block's curvature in its coordinates is at most L_g = v sigma_g**2: v the family's bound in the
+linear predictor (1 gaussian, 1/4 binomial, 1/2 multinomial), sigma_g the largest singular value of
+W^(1/2) Z_g, which is 1 for an orthonormal group.
+
+Reference: Boehning (1992), doi:10.1007/BF00048682, for the multinomial family.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from grpsparse.design import ColumnScale, Standardised
+from grpsparse.families import Family
+from grpsparse.groups import FloatArray
+from grpsparse.problem.grams import GroupGrams
+
+__all__ = ["bounding_curvature", "largest_eigenvalues"]
+
+
+def largest_eigenvalues(coordinates: Standardised, known: GroupGrams) -> FloatArray:
+    """Return the largest eigenvalues of Gram matrices, (G,); 0 for a group without coordinates."""
+    sizes = np.diff(coordinates.starts)
+    largest = np.where(sizes > 0, 1.0, 0.0)
+    if not isinstance(coordinates.whole, ColumnScale):
+        return largest
+    for size in np.unique(sizes[~coordinates.frame]):
+        if size:
+            same = np.flatnonzero((sizes == size) & ~coordinates.frame)
+            largest[same] = np.linalg.eigvalsh(known.of(same))[:, -1]
+    return largest
+
+
+def bounding_curvature(family: Family, bound: float, eta: FloatArray) -> tuple[FloatArray, float]:
+    """Return a curvature of the family's kind and a factor that together bound any other.
+
+    The softmax of equal chances, times the number of classes and the bound, is
+    ``bound (I - 11'/K)``.
+    """
+    n_outputs = eta.shape[1]
+    if family.hessian == "softmax":
+        return np.full_like(eta, 1.0 / n_outputs), bound * n_outputs
+    return np.full_like(eta, bound), 1.0
