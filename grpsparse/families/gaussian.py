@@ -39,7 +39,15 @@ class Gaussian:
         """Return eta - y."""
         return eta - y
 
-    def curvature(self, eta: Array) -> Array:
+    def curvature(self, y: Array, eta: Array) -> Array:  # noqa: ARG002
+        """Return ones."""
+        return namespace(eta).ones_like(eta)
+
+    def variance(self, eta: Array) -> Array:
+        """Return ones."""
+        return namespace(eta).ones_like(eta)
+
+    def slope(self, eta: Array) -> Array:
         """Return ones."""
         return namespace(eta).ones_like(eta)
 

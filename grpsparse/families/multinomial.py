@@ -46,9 +46,18 @@ class Multinomial:
         """Return the probabilities minus y."""
         return self.mean(eta) - y
 
-    def curvature(self, eta: Array) -> Array:
+    def curvature(self, y: Array, eta: Array) -> Array:  # noqa: ARG002
         """Return the probabilities P; the Hessian of row i is diag(P_i) - P_i P_i'."""
         return self.mean(eta)
+
+    def variance(self, eta: Array) -> Array:
+        """Return P (1 - P), the variance of every class by itself."""
+        chances = self.mean(eta)
+        return chances * (1.0 - chances)
+
+    def slope(self, eta: Array) -> Array:
+        """Return P (1 - P), the derivative of every class in its own predictor."""
+        return self.variance(eta)
 
     def mean(self, eta: Array) -> Array:
         """Return the class probabilities."""

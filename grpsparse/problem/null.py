@@ -112,5 +112,5 @@ def _typical(data: Observed) -> float:
     mean = data.weights @ data.y
     if data.family.hessian == "softmax":
         return float(np.min(mean * (1.0 - mean)))
-    curvature = data.family.curvature(data.family.link(mean[None, :]))
+    curvature = data.family.curvature(mean[None, :], data.family.link(mean[None, :]))
     return float(min(curvature[0, 0], 1.0))

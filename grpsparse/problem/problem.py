@@ -210,7 +210,7 @@ def build_problem(
 
 def _typical_curvature(data: Observed, fit: SmoothFit) -> float:
     """Return the weighted mean of the curvature, of the class that bends most."""
-    curvature = data.family.curvature(fit.eta)
+    curvature = data.family.curvature(data.y, fit.eta)
     if data.family.hessian == "softmax":
         curvature = curvature * (1.0 - curvature)
     return float((data.weights @ curvature).max())
@@ -245,7 +245,7 @@ def _scale(data: Observed, null_loss: float) -> float:
 def _curvature_scale(data: Observed, fit: SmoothFit) -> float:
     if data.family.rescale is not None:
         return data.family.rescale
-    return float(data.weights @ data.family.mean(fit.eta)[:, 0])
+    return _typical_curvature(data, fit)
 
 
 def _null_fit(

@@ -172,7 +172,7 @@ class Sweeps:
     def _model(self) -> tuple[SingleArray | None, SingleArray]:
         """Return probabilities (None unless softmax) and weighted curvature, class by class."""
         data = self.problem.data
-        curvature = data.family.curvature(self.eta).T
+        curvature = data.family.curvature(data.y, self.eta).T
         weighted = np.ascontiguousarray(curvature * (self.damping * data.weights), np.float32)
         if data.family.hessian != "softmax":
             return None, weighted

@@ -84,7 +84,7 @@ def weighted_gram(
     weighted = data.weights[:, None] * data.residual(eta)
     gradient = problem.coordinates.correlate(weighted, order)
     head = np.repeat(weighted.sum(axis=0)[None], top, axis=0)
-    curvature = data.family.curvature(eta)
+    curvature = data.family.curvature(data.y, eta)
     n_classes, width = eta.shape[1], top + local.size
     gram = np.empty((n_classes, width, n_classes, width))
     softmax = data.family.hessian == "softmax"
