@@ -21,7 +21,7 @@ from grpsparse.design import (
     standardise,
 )
 from grpsparse.errors import DataError, GroupError, ResponseError, WeightsError
-from grpsparse.families import Response, encode_response
+from grpsparse.families import Response, encode_response, for_data
 from grpsparse.groups import FloatArray, IntArray, Model, PlainTerms, TermColumns, members
 from grpsparse.problem import Observed, PenaltySpec, Problem, build_problem
 
@@ -197,6 +197,9 @@ def open_door(
     _check_response(response, weights, frame.response_name)
     if response.weights_factor is not None:
         weights = weights * response.weights_factor
+    offsets = read_offset(frame.extra.get("offset"), frame.rows, n_outputs)
+    family, chosen = for_data(response.family, response.y, weights, offsets)
+    response = replace(response, family=family, notes=(*response.notes, *chosen))
     groups = _by_column(frame.model) if resolved.by_column else frame.model.terms
     offset = options.offset if isinstance(options.offset, str) else None
     return Opened(
@@ -209,7 +212,7 @@ def open_door(
         _penalty_factors(options.penalty_factor, frame.model),
         response,
         weights,
-        read_offset(frame.extra.get("offset"), frame.rows, n_outputs),
+        offsets,
         offset,
         {role: frame.extra[role] for role in (extra or {}) if role in frame.extra},
         frame.rows,

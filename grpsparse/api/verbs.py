@@ -77,8 +77,9 @@ def fit(
         For a formula: pandas, polars or pyarrow data, or a dict of columns; left out, the
         variables are the caller's. For a matrix: the response y.
     family : str or Family
-        ``"gaussian"``, ``"binomial"``, ``"multinomial"``, ``"poisson"``; ``"auto"`` takes a
-        categorical, string or boolean response as classes, any other as gaussian.
+        A name of :func:`grpsparse.families.names` (``"gaussian"``, ``"binomial"``, ...), or an
+        object such as ``gs.families.Huber(delta=2.0)``; ``"auto"`` takes a categorical, string
+        or boolean response as classes, any other as gaussian.
     penalty : str or Penalty
         A name of :func:`grpsparse.penalties.names`, or an object such as
         ``GroupMCP(gamma=4)``. ``"lasso"``, ``"elastic_net"``, ``"mcp"`` and ``"scad"`` see

@@ -68,7 +68,7 @@ def test_storage_and_precision(case: Any, penalty: str, storage: str, dtype: str
     fit = gs.fit(
         X,
         case.y,
-        family=case.family,
+        family=case.given,
         penalty=penalty,
         dtype=dtype,
         n_lambda=8,
@@ -156,7 +156,7 @@ def test_larger_problems(case: Any, penalty: str, shape: tuple[int, int]) -> Non
     fit = gs.fit(
         big.X,
         big.y,
-        family=case.family,
+        family=case.given,
         penalty=penalty,
         n_lambda=25,
         lambda_min_ratio=0.05,

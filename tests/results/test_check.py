@@ -13,7 +13,7 @@ from scipy.optimize import minimize_scalar
 import grpsparse as gs
 from grpsparse import families
 from grpsparse.groups import Deferred
-from grpsparse.results import check, check_loss, check_scale
+from grpsparse.results import check, check_conjugate, check_loss, check_scale
 from grpsparse.results.check_loss import Rows
 
 # These tests compare two computations of one number, whether or not it is small.
@@ -26,6 +26,8 @@ AGREES = {LOOSE: 1e-9, TIGHT: 1e-12}
 SHORT = {"n_lambda": 6, "lambda_min_ratio": 0.05}
 GROUPS = [0, 0, 0, 1, 1, 2, 3, 3, 3, 3, 4, 5]
 N = 70
+FAMILIES = ("gaussian", "binomial", "poisson", "multinomial", "huber", "gamma")
+FAMILIES += ("negative_binomial",)
 
 
 def make_rows(family):
@@ -37,6 +39,9 @@ def make_rows(family):
         "gaussian": signal + rng.normal(size=N),
         "binomial": (rng.random(N) < 1 / (1 + np.exp(-signal))).astype(int),
         "poisson": rng.poisson(np.exp(0.5 * signal)),
+        "huber": signal + rng.standard_t(1.5, size=N),
+        "gamma": np.exp(0.5 * signal) * rng.gamma(2.0, 0.5, size=N),
+        "negative_binomial": rng.negative_binomial(1.5, 1.5 / (1.5 + np.exp(0.5 * signal))),
         "multinomial": np.array(list("abc"))[np.digitize(signal + rng.normal(size=N), [-0.7, 0.7])],
     }[family]
     return X, y
@@ -65,7 +70,7 @@ SCALES = {
 
 @pytest.mark.parametrize("tol", [LOOSE, TIGHT])
 @pytest.mark.parametrize("penalty", SCALES)
-@pytest.mark.parametrize("family", ["gaussian", "binomial", "poisson", "multinomial"])
+@pytest.mark.parametrize("family", FAMILIES)
 def test_agrees_with_the_engine(family, penalty, tol):
     X, y = make_rows(family)
     rng = np.random.default_rng(5)
@@ -299,13 +304,23 @@ def test_separable_classes_have_a_finite_certificate():
     assert found[-1] > 1e-4
 
 
-@pytest.mark.parametrize("family", ["gaussian", "binomial", "poisson"])
+@pytest.mark.parametrize(
+    "family",
+    [
+        "gaussian",
+        "binomial",
+        "poisson",
+        families.Huber(0.8),
+        families.Gamma(),
+        families.NegativeBinomial(0.9),
+    ],
+)
 def test_conjugates_are_suprema(family):
     chosen = families.get(family)
-    y = np.array([[0.0], [1.0], [0.3]])
+    y = np.array([[1e-9 if chosen.name == "gamma" else 0.0], [1.0], [0.3]])
     theta = np.array([[-0.4], [0.7], [0.1]])
     shift = np.array([[0.5], [-1.0], [2.0]])
-    found = check_loss.conjugate(Rows(chosen, y, shift, np.full(3, 1 / 3)), theta, shift)
+    found = check_conjugate.conjugate(chosen, y, theta, shift)
     for row in range(3):
 
         def down(z, row=row):
@@ -316,16 +331,42 @@ def test_conjugates_are_suprema(family):
         np.testing.assert_allclose(found[row], -best.fun, atol=1e-9)
 
 
+@pytest.mark.parametrize(
+    "family",
+    [
+        families.Gaussian(),
+        families.Binomial(),
+        families.Poisson(),
+        families.Huber(0.8),
+        families.Gamma(),
+        families.NegativeBinomial(1.2),
+    ],
+)
+def test_domains_are_those_of_the_engine(family):
+    """A search by the family's own conjugate finds the share that the formula gives."""
+    rng = np.random.default_rng(3)
+    y = rng.uniform(0.1, 0.9, size=(200, 1))
+    inner = -0.5 * family.gradient(y, rng.normal(size=y.shape))
+    outside = np.where(rng.random(y.shape) < 0.3, 3.0 * rng.normal(size=y.shape), inner)
+    found = check_conjugate.mixture(family, y, outside, inner)
+    searched = check_conjugate._searched(family, y, outside, inner)
+    assert found <= searched <= 1.2 * found
+    for row in (slice(i, i + 1) for i in range(0, 200, 7)):
+        one = check_conjugate.mixture(family, y[row], outside[row], inner[row])
+        other = check_conjugate._searched(family, y[row], outside[row], inner[row])
+        assert one <= other <= 1.2 * one
+
+
 def test_mixture_is_the_smallest_that_works():
     y = np.array([[1.0], [0.0], [0.0]])
-    rows = Rows(families.get("binomial"), y, np.zeros((3, 1)), np.full(3, 1 / 3))
+    binomial = families.get("binomial")
     inner = y - 0.5
     outside = y - np.array([[1.1], [-0.05], [0.4]])
-    share = check_loss.mixture(rows, outside, inner)
+    share = check_conjugate.mixture(binomial, y, outside, inner)
     q = y - ((1 - share) * outside + share * inner)
     assert np.isclose(share, 0.1 / 0.6)
     assert np.isclose(q.max(), 1.0)
-    assert check_loss.mixture(rows, inner, inner) == 0.0
+    assert check_conjugate.mixture(binomial, y, inner, inner) == 0.0
 
 
 def test_unpenalised_fit_has_no_gradient():
