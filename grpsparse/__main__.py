@@ -304,9 +304,7 @@ def _add_model(command: Any) -> tuple[str, ...]:
     command.add_argument(
         "--penalty", metavar="NAME[:KEY=VALUE,...]", help="such as group_mcp:gamma=4"
     )
-    command.add_argument(
-        "--family", help="gaussian, binomial, poisson, gamma, ..."
-    )
+    command.add_argument("--family", help="gaussian, binomial, poisson, gamma, ...")
     command.add_argument("--groups", choices=("term", "column"), help="what a group is")
     command.add_argument(
         "--class-groups", choices=("shared", "separate"), help="one set of groups, or one per class"

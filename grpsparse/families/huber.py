@@ -1,7 +1,9 @@
 """Huber's loss of r = y - eta: r**2 / 2 up to delta, delta |r| - delta**2 / 2 beyond.
 
 A row far off pulls with delta and no more. delta is in units of the response; 1.345 times the
-scale of the errors is 95% as efficient as least squares where these are gaussian.
+scale of the errors is 95% as efficient as least squares where these are gaussian. From about 1e-5
+of that scale downwards, where hardly a row is inside and the fit is a median regression, paths may
+end with warnings about their certificates.
 
 The second derivative is 1 inside and 0 outside. A quadratic model with zeros has no minimum where
 all rows of a column are outside, so the curvature outside is a small share of delta / |r|, the

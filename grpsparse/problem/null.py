@@ -99,7 +99,12 @@ def _working_response(data: Observed) -> FloatArray:
 
 
 def _finite(data: Observed, basis: Basis, fit: SmoothFit) -> bool:
-    """Tell a finite minimiser from a run to infinity by the curvature left there."""
+    """Tell a finite minimiser from a run to infinity by the curvature left there.
+
+    A piecewise loss may have none at its minimum.
+    """
+    if data.family.hessian == "piecewise":
+        return True
     hessian = loss_hessian(data, basis.rows, fit.eta, data.residual(fit.eta))
     values = np.linalg.eigvalsh(hessian)
     if data.family.hessian == "softmax":
