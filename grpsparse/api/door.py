@@ -229,10 +229,10 @@ def _check_response(response: Response, weights: FloatArray, name: str) -> None:
     """Check what the rows of positive weight leave of the response, naming missing classes."""
     if not (weights > 0).any():
         raise WeightsError("no row of positive weight is left; at least one row must count.")
-    if response.classes is not None:
+    if response.labels is not None:
         y = response.y if response.y.shape[1] > 1 else np.hstack([1.0 - response.y, response.y])
         seen = np.asarray((y[weights > 0] > 0).any(axis=0)).tolist()
-        gone = [repr(each) for each, here in zip(response.classes, seen, strict=True) if not here]
+        gone = [repr(each) for each, here in zip(response.labels, seen, strict=True) if not here]
         if gone:
             raise ResponseError(
                 f"{name} has no row of positive weight in class {', '.join(gone)}; leave the class "

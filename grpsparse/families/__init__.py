@@ -11,6 +11,7 @@ from grpsparse.families.binomial import Binomial
 from grpsparse.families.gamma import Gamma
 from grpsparse.families.gaussian import Gaussian
 from grpsparse.families.huber import Huber
+from grpsparse.families.mgaussian import MultiGaussian
 from grpsparse.families.multinomial import Multinomial
 from grpsparse.families.negative_binomial import NegativeBinomial
 from grpsparse.families.poisson import Poisson
@@ -25,6 +26,7 @@ __all__ = [
     "Gamma",
     "Gaussian",
     "Huber",
+    "MultiGaussian",
     "Multinomial",
     "NegativeBinomial",
     "Poisson",

@@ -9,6 +9,7 @@ from grpsparse.families.binomial import Binomial
 from grpsparse.families.gamma import Gamma
 from grpsparse.families.gaussian import Gaussian
 from grpsparse.families.huber import Huber
+from grpsparse.families.mgaussian import MultiGaussian
 from grpsparse.families.multinomial import Multinomial
 from grpsparse.families.negative_binomial import NegativeBinomial
 from grpsparse.families.poisson import Poisson
@@ -26,6 +27,7 @@ _FAMILIES: dict[str, Family] = {
         Huber(),
         Gamma(),
         NegativeBinomial(),
+        MultiGaussian(),
     )
 }
 
@@ -35,8 +37,9 @@ def names() -> tuple[str, ...]:
 
     Examples
     --------
-    >>> names()
-    ('gaussian', 'binomial', 'multinomial', 'poisson', 'huber', 'gamma', 'negative_binomial')
+    >>> names()  # doctest: +NORMALIZE_WHITESPACE
+    ('gaussian', 'binomial', 'multinomial', 'poisson', 'huber', 'gamma', 'negative_binomial',
+     'mgaussian')
     """
     return tuple(_FAMILIES)
 

@@ -69,6 +69,7 @@ _EPONYMS = {
     "gaussian": "Gaussian",
     "poisson": "Poisson",
     "huber": "Huber",
+    "mgaussian": "Gaussian",
     "negative_binomial": "negative binomial",
 }
 _EVERY = ("deviance", "mse", "mae")

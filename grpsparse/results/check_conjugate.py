@@ -4,6 +4,7 @@ A certificate that shares its formulas with the engine would share its mistakes.
 theta = -dloss/deta and q = y - theta the conjugate of z -> loss(y, shift + z) at -theta is
 
 - gaussian: theta**2 / 2 - theta (y - shift);
+- mgaussian: the same, summed over responses;
 - huber: the same, for |theta| <= delta;
 - binomial: q log q + (1 - q) log(1 - q) + theta shift;
 - multinomial: sum_k q_k log q_k + theta_k shift_k;
@@ -27,7 +28,7 @@ from grpsparse.groups import FloatArray
 __all__ = ["conjugate", "mixture", "residual"]
 
 ROUNDING = 64 * float(np.finfo(np.float64).eps)
-CANONICAL = ("gaussian", "binomial", "poisson", "multinomial")
+CANONICAL = ("gaussian", "mgaussian", "binomial", "poisson", "multinomial")
 SMALLEST_SHARE = 1e-16
 SHARE_STEP = 1.1  # ratio to which the smallest share is searched
 
@@ -61,7 +62,7 @@ def conjugate(family: Family, y: FloatArray, theta: FloatArray, shift: FloatArra
     shift : ndarray of shape (n, K)
     """
     q = y - theta
-    if family.name in {"gaussian", "huber"}:
+    if family.name in {"gaussian", "mgaussian", "huber"}:
         each = theta * (0.5 * theta - (y - shift))
     elif family.name == "poisson":
         q = np.maximum(q, 0.0)
@@ -129,6 +130,7 @@ def _searched(family: Family, y: FloatArray, theta: FloatArray, inner: FloatArra
 
 _DOMAINS: dict[str, Any] = {
     "gaussian": lambda _, y: (np.full_like(y, -np.inf), np.full_like(y, np.inf)),
+    "mgaussian": lambda _, y: (np.full_like(y, -np.inf), np.full_like(y, np.inf)),
     "binomial": lambda _, y: (y - 1.0, y),
     "multinomial": lambda _, y: (np.full_like(y, -np.inf), y),
     "poisson": lambda _, y: (np.full_like(y, -np.inf), y),

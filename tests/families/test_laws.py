@@ -15,18 +15,21 @@ DIFFERENCE = 1e-7
 EXACT = 1e-13
 
 CANONICAL = ("gaussian", "binomial", "multinomial", "poisson")
-NAMES = (*CANONICAL, "huber", "gamma", "negative_binomial")
+NAMES = (*CANONICAL, "huber", "gamma", "negative_binomial", "mgaussian")
+SEVERAL = ("multinomial", "mgaussian")
 # Families with a number that data would choose.
 CHOSEN = {"huber": families.Huber(1.3), "negative_binomial": families.NegativeBinomial(1.7)}
 
 
 def sample(name, n=40, seed=0, classes=4):
     rng = np.random.default_rng(seed)
-    eta = rng.normal(size=(n, classes if name == "multinomial" else 1)) * 2
+    eta = rng.normal(size=(n, classes if name in SEVERAL else 1)) * 2
     if name in {"gaussian", "huber"}:
         y = rng.normal(size=(n, 1)) * 3
     elif name in {"poisson", "negative_binomial"}:
         y = rng.poisson(2.0, size=(n, 1)).astype(float)
+    elif name == "mgaussian":
+        y = rng.normal(size=(n, classes)) * 3
     elif name == "gamma":
         y = rng.gamma(2.0, size=(n, 1))
     elif name == "binomial":
@@ -61,7 +64,7 @@ def test_curvature_is_the_difference_quotient_of_the_gradient(name):
             expected = -curvature * curvature[:, [k]]
             expected[:, k] += curvature[:, k]
         else:
-            expected = curvature
+            expected = curvature * (np.arange(eta.shape[1]) == k)
         if name == "huber":  # not the curvature where that is 0
             assert np.all((expected == 1.0) | ((slope == 0.0) & (expected > 0.0)))
             slope = np.where(slope == 0.0, expected, slope)
@@ -343,6 +346,7 @@ def test_unknown_families_raise(family, words):
         ("poisson", [[-1.0], [1.0]], [1, 1], "has the value -1"),
         ("poisson", [[0.0], [1.0]], [1, 0], "is 0 in every row"),
         ("huber", [[1.0], [1.0], [2.0]], [1, 1, 0], "share is constant \\(1"),
+        ("mgaussian", [[1.0, 2], [3, 2], [4, 5]], [1, 1, 0], "number 2 of 2 is constant \\(2 "),
         ("gamma", [[0.0], [1.0]], [1, 1], "has the value 0; a gamma response is positive"),
         ("negative_binomial", [[-1.0], [1.0]], [1, 1], "has the value -1"),
         ("negative_binomial", [[0.0], [1.0]], [1, 0], "is 0 in every row"),
