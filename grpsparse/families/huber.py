@@ -16,7 +16,7 @@ doi:10.1080/03610927708827533.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
 import numpy as np
@@ -61,7 +61,7 @@ class Huber:
     """
 
     delta: float | None = None
-    origin: str = ""
+    origin: str = field(default="", kw_only=True, repr=False, compare=False)
 
     name: ClassVar[str] = "huber"
     hessian: ClassVar[str] = "piecewise"

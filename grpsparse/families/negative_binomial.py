@@ -10,7 +10,7 @@ Modern Applied Statistics with S, section 7.4.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import log
 from typing import ClassVar, Self
 
@@ -53,7 +53,7 @@ class NegativeBinomial:
     """
 
     theta: float | None = None
-    origin: str = ""
+    origin: str = field(default="", kw_only=True, repr=False, compare=False)
 
     name: ClassVar[str] = "negative_binomial"
     hessian: ClassVar[str] = "diagonal"
@@ -84,7 +84,7 @@ class NegativeBinomial:
         """
         share = np.ones(np.shape(y)) if weights is None else np.asarray(weights, dtype=np.float64)
         theta = theta_ml(np.asarray(y, dtype=np.float64), np.asarray(mu, dtype=np.float64), share)
-        return cls(theta, f"theta: {theta:.6g}, by maximum likelihood at given means")
+        return cls(theta, origin=f"theta: {theta:.6g}, by maximum likelihood at given means")
 
     @property
     def title(self) -> str:

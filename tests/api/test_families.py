@@ -55,6 +55,8 @@ def test_folds_replicates_and_files_keep_the_numbers(frame, name, tmp_path):
     formula = f"{name} ~ a + x"
     options = {"family": name, "n_lambda": 5, "lambda_min_ratio": 0.1}
     cv = gs.fit_cv(formula, frame, n_folds=4, seed=1, **options)
+    titles = {"huber": "Huber", "gamma": "gamma", "negative_binomial": "negative binomial"}
+    assert f"Measure: {titles[name]} deviance" in str(cv)
     cv.save(tmp_path / "cv.fit")
     loaded = gs.load(tmp_path / "cv.fit")
     assert loaded.path.family == cv.path.family

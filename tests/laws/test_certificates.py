@@ -174,6 +174,12 @@ def _large(case: Any, rng: np.random.Generator, n: int, p: int) -> tuple[Any, An
         y = eta[:, 0] + rng.logistic(size=n) > 0
     elif case.family == "poisson":
         y = rng.poisson(np.exp(np.clip(eta[:, 0], -3, 2)))
+    elif case.family == "huber":
+        y = eta[:, 0] + rng.standard_t(2.0, size=n)
+    elif case.family == "gamma":
+        y = np.exp(eta[:, 0]) * rng.gamma(2.0, 0.5, size=n)
+    elif case.family == "negative_binomial":
+        y = rng.negative_binomial(1.5, 1.5 / (1.5 + np.exp(np.clip(eta[:, 0], -3, 2))))
     else:
         y = np.array(list("uvw"))[(eta + rng.gumbel(size=(n, 3))).argmax(axis=1)]
     return X, y, case.frame
