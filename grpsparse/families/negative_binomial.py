@@ -1,8 +1,9 @@
-"""Negative binomial family with the log link: loss (y + t) log(1 + exp(eta) / t) - y eta.
+"""Negative binomial family with the log link: loss y log(1 + t / mu) + t log(1 + mu / t).
 
-The mean is exp(eta), the variance mu + mu**2 / t: counts with more spread than Poisson's, which
-is the limit of large t = theta. For a given theta the loss is convex in eta, and with
-u = eta - log t it is (y + t) softplus(u) - y eta, which neither overflows nor cancels.
+The mean is mu = exp(eta), the variance mu + mu**2 / t: counts with more spread than Poisson's,
+which is the limit of large t = theta. For a given theta minus the log likelihood is this loss,
+convex in eta, and a constant. With u = eta - log t it is y softplus(-u) + t softplus(u), where
+nothing overflows and, however large the counts, nothing cancels.
 
 References: McCullagh & Nelder (1989), Generalized Linear Models; Venables & Ripley (2002),
 Modern Applied Statistics with S, section 7.4.
@@ -20,11 +21,18 @@ from grpsparse.backend import Array, exp, namespace
 from grpsparse.backend import log1p as log1p_of_shares
 from grpsparse.errors import FamilyError, ResponseError
 from grpsparse.families.dispersion import theta_ml, theta_of_constant_mean
-from grpsparse.families.entropy import capped, cross_log, dual_slack, safe_log, x_log_x
+from grpsparse.families.entropy import capped, dual_slack, safe_log
 from grpsparse.families.numbers import positive
 from grpsparse.groups import FloatArray
 
 __all__ = ["NegativeBinomial"]
+
+
+def _part_log(part: Array, other: Array, whole: Array) -> Array:
+    """Return part log(part / whole), by log1p of the other part where that is the smaller one."""
+    xp = namespace(part)
+    near = xp.log1p(-xp.minimum(other / whole, 0.5))
+    return part * xp.where(part > other, near, safe_log(part) - safe_log(whole))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +124,12 @@ class NegativeBinomial:
         return share, against * share
 
     def loss(self, y: Array, eta: Array) -> Array:
-        """Return (y + theta) log(1 + exp(eta) / theta) - y eta of every row."""
+        """Return y log(1 + theta / mean) + theta log(1 + mean / theta) of every row."""
         xp = namespace(eta)
         u = eta - log(self._theta)
-        softplus = xp.maximum(u, 0.0) + log1p_of_shares(exp(-xp.abs(u)))
-        return xp.sum((y + self._theta) * softplus - y * eta, axis=1)
+        least = log1p_of_shares(exp(-xp.abs(u)))
+        up, down = xp.maximum(u, 0.0) + least, xp.maximum(-u, 0.0) + least
+        return xp.sum(y * down + self._theta * up, axis=1)
 
     def gradient(self, y: Array, eta: Array) -> Array:
         """Return theta (mean - y) / (mean + theta)."""
@@ -150,42 +159,39 @@ class NegativeBinomial:
         return safe_log(mu)
 
     def saturated_loss(self, y: Array) -> Array:
-        """Return (y + theta) log(1 + y / theta) - y log y."""
+        """Return y log(1 + theta / y) + theta log(1 + y / theta)."""
         xp = namespace(y)
-        return xp.sum((y + self._theta) * xp.log1p(y / self._theta) - x_log_x(y), axis=1)
+        down = y * xp.log1p(self._theta / xp.where(y > 0.0, y, 1.0))
+        return xp.sum(down + self._theta * xp.log1p(y / self._theta), axis=1)
 
     def conjugate(self, y: Array, theta: Array, offset: Array | float) -> Array:
-        """Return q log(q t / m) + (m - q) log(1 - q / m) + theta offset.
+        """Return q log(q / m) + p log(p / m) + theta (offset - log t).
 
-        With t the family's theta, m = y + t and q = y - theta in [0, m].
+        With t the family's theta, q = y - theta and p = t + theta, both at least 0, m = p + q.
         """
         xp = namespace(theta)
         size = y + self._theta
-        q = y - theta
-        slack = dual_slack(theta) * (1.0 + size)
-        known = xp.minimum(xp.maximum(q, 0.0), size)
-        rest = size - known
-        # log(rest / m), by log1p where rest is most of m
-        logs = xp.where(
-            known < 0.5 * size,
-            xp.log1p(-xp.minimum(known, 0.5 * size) / size),
-            safe_log(rest) - safe_log(size),
-        )
-        value = x_log_x(known) - known * xp.log1p(y / self._theta) + rest * logs
-        inside = (q >= -slack) & (q <= size + slack)
-        return xp.sum(xp.where(inside, value + theta * offset, xp.inf), axis=1)
+        slack = dual_slack(theta)
+        q, p = y - theta, self._theta + theta
+        inside = (q >= -slack * (1.0 + y)) & (p >= -slack * (1.0 + self._theta))
+        q, p = xp.maximum(q, 0.0), xp.maximum(p, 0.0)
+        value = _part_log(q, p, size) + _part_log(p, q, size)
+        value = value + theta * (offset - log(self._theta))
+        return xp.sum(xp.where(inside, value, xp.inf), axis=1)
 
     def deviance(self, y: Array, mu: Array) -> Array:
         """Return 2 (y log(y / mu) - (y + theta) log((y + theta) / (mu + theta))) of every row."""
         xp = namespace(mu)
-        size = y + self._theta
-        ratio = (y - mu) / (mu + self._theta)
+        theta, some = self._theta, xp.where(y > 0.0, y, 1.0)
+        mu = exp(-capped(-safe_log(mu)))  # its inverse is finite
+        total = y * xp.log1p(theta * (some - mu) / (mu * (some + theta)))
+        ratio = (y - mu) / (mu + theta)
         logs = xp.where(  # by log1p where y and mu are close
             ratio > -0.5,
             xp.log1p(xp.maximum(ratio, -0.5)),
-            safe_log(size) - safe_log(mu + self._theta),
+            safe_log(y + theta) - safe_log(mu + theta),
         )
-        return 2.0 * xp.sum(cross_log(y, mu) - size * logs, axis=1)
+        return 2.0 * xp.sum(total - theta * logs, axis=1)
 
     def check_response(self, y: Array, weights: Array, *, name: str = "the response") -> None:
         """Raise ResponseError for negative or all-zero counts."""

@@ -10,7 +10,8 @@ theta = -dloss/deta and q = y - theta the conjugate of z -> loss(y, shift + z) a
 - multinomial: sum_k q_k log q_k + theta_k shift_k;
 - poisson: q log q - q + theta shift;
 - gamma, p = 1 + theta: p log p - p log y - p + theta shift;
-- negative binomial, m = y + t: q log q + (m - q) log(m - q) - m log m + q log t + theta shift.
+- negative binomial, p = t + theta, m = p + q: q log(q / m) + p log(p / m)
+  + theta (shift - log t).
 
 A family that is not of this package is asked for its own.
 """
@@ -20,7 +21,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.special import xlogy
+from scipy.special import xlog1py, xlogy
 
 from grpsparse.families import Family
 from grpsparse.groups import FloatArray
@@ -62,6 +63,7 @@ def conjugate(family: Family, y: FloatArray, theta: FloatArray, shift: FloatArra
     shift : ndarray of shape (n, K)
     """
     q = y - theta
+    given: Any = family
     if family.name in {"gaussian", "mgaussian", "huber"}:
         each = theta * (0.5 * theta - (y - shift))
     elif family.name == "poisson":
@@ -77,18 +79,19 @@ def conjugate(family: Family, y: FloatArray, theta: FloatArray, shift: FloatArra
         p = np.maximum(1.0 + theta, 0.0)
         each = xlogy(p, p / y) - p + theta * shift
     elif family.name == "negative_binomial":
-        each = _negative_binomial(family, y, q) + theta * shift
+        each = _negative_binomial(given, y, theta) + theta * (shift - np.log(given.theta))
     else:
         return np.asarray(family.conjugate(y, theta, shift))
     total: FloatArray = each.sum(axis=1)
     return total
 
 
-def _negative_binomial(family: Any, y: FloatArray, q: FloatArray) -> FloatArray:
-    """Return m (h log h + (1 - h) log(1 - h)) + q log t with h = q / m."""
-    m = y + family.theta
-    h = np.clip(q / m, 0.0, 1.0)
-    out: FloatArray = m * (xlogy(h, h) + xlogy(1.0 - h, 1.0 - h) + h * np.log(family.theta))
+def _negative_binomial(family: Any, y: FloatArray, theta: FloatArray) -> FloatArray:
+    """Return q log(q / m) + p log(p / m): the smaller by its own log, the other by log1p."""
+    q, p = np.maximum(y - theta, 0.0), np.maximum(family.theta + theta, 0.0)
+    low, high = np.minimum(q, p), np.maximum(q, p)
+    share = low / (low + high)
+    out: FloatArray = xlogy(low, share) + xlog1py(high, -share)
     return out
 
 

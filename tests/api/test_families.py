@@ -172,6 +172,19 @@ def test_any_delta_is_certified(frame, delta, options):
     np.testing.assert_allclose(fit.check(), fit.certificate, atol=1e-7)
 
 
+@pytest.mark.parametrize("theta", [None, 1e-4, 1.0, 1e9])
+@pytest.mark.parametrize("level", [0.0, 20.0])
+def test_counts_of_any_size_are_certified(frame, theta, level):
+    """Loss and conjugate hold no differences of large numbers."""
+    rng = np.random.default_rng(2)
+    y = rng.poisson(np.exp(level) * rng.gamma(1.5, size=N))
+    given = gs.families.NegativeBinomial(theta)
+    fit = gs.fit("y ~ a + x", frame.assign(y=y), family=given, **SHORT)
+    assert fit.converged.all()
+    assert (fit.certificate >= -1e-12).all()
+    np.testing.assert_allclose(fit.check(), fit.certificate, atol=1e-10)
+
+
 def test_theta_of_a_fit_is_larger(frame):
     """What the terms explain is no dispersion."""
     formula, y = "negative_binomial ~ a + x", frame["negative_binomial"]

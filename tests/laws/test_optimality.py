@@ -65,7 +65,7 @@ class Reference:
             "multinomial": lambda: logsumexp(eta, axis=1, keepdims=True) * y - y * eta,
             "huber": lambda: huber(self.delta, y - eta),
             "gamma": lambda: y * np.exp(-eta) + eta,
-            "negative_binomial": lambda: (y + t) * np.log(1 + np.exp(eta) / t) - y * eta,
+            "negative_binomial": lambda: (y + t) * np.log(t + np.exp(eta)) - y * eta,
         }[self.family]()
         return float(self.w @ rows.sum(axis=1))
 

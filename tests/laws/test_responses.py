@@ -218,6 +218,17 @@ def test_folds_by_hand(three: Case, class_groups: str, tmp_path: Any) -> None:
         cv.confusion()
 
 
+@pytest.mark.parametrize("class_groups", ["shared", "separate"])
+def test_replicates_are_separate_fits(three: Case, class_groups: str) -> None:
+    factors = np.random.default_rng(4).integers(0, 3, size=(3, N)).astype(float)
+    options = {"class_groups": class_groups, "groups": GROUPS, "tol": TIGHT, **SHORT}
+    fits = gs.fit_replicates(three.X, three.y, factors, weights=three.weights, **options)
+    for fit, factor in zip(fits, factors, strict=True):
+        options |= {"weights": factor * three.weights, "lambda_": fit.lambda_}
+        alone = gs.fit(three.X, three.y, **options)
+        np.testing.assert_allclose(fit.coef_path, alone.coef_path, atol=SAME)
+
+
 def test_residuals(three: Case) -> None:
     fit = three.fit(weights=three.weights)
     at = float(fit.lambda_[-1])
