@@ -88,7 +88,7 @@ def fit(
         What is a group: a term of the formula, every column, or for a matrix one label per
         column. Auto: term for a formula, column for a matrix.
     class_groups : {"auto", "shared", "separate"}
-        With several classes: a group spans all of them, or every class has its own.
+        With several classes or responses: a group spans all of them, or each has its own.
     penalty_factor : number, dict or sequence
         Multiplies the groups' weights: by term name or label, or in the order of
         ``fit.terms``. 0 leaves a group unpenalised.
