@@ -18,7 +18,8 @@ from grpsparse.errors import OptionError
 from grpsparse.groups import FloatArray
 from grpsparse.problem import Problem, moments_of
 from grpsparse.record import Grid, Path, Point, collect
-from grpsparse.solvers import Solver, by_gram, by_moments
+from grpsparse.screening import CommonReach
+from grpsparse.solvers import Solver, Store, by_gram, by_moments
 from grpsparse.threads import each_of
 from grpsparse.track import How, Track
 
@@ -80,8 +81,10 @@ def fit_paths(
     gram = _by_gram(solver, problems)
     exact = gram and by_moments(problems[0])
     moments = moments_of(problems) if exact else [None] * len(problems)
+    store = None if gram else Store(problems[0])
+    reach = CommonReach(problems) if len(problems) > 1 and not gram else None
     tracks = [
-        Track(problem, solver, tol, How(first, gram, each))
+        Track(problem, solver, tol, How(first, gram, each, store, reach))
         for problem, each in zip(problems, moments, strict=True)
     ]
     stopped = None

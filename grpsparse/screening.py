@@ -19,25 +19,29 @@ Reference: Tibshirani et al. (2012), doi:10.1111/j.1467-9868.2011.01004.x, for s
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from threading import Lock
 
 import numpy as np
 
+from grpsparse.design import ColumnScale
 from grpsparse.groups import BoolArray, FloatArray, IntArray
 from grpsparse.penalties import Penalty
 from grpsparse.problem import Blocks, Checked, Moments, Problem, State, certify, dual_point
 from grpsparse.solvers import WorkingSet
 
-__all__ = ["Look", "MomentScreen", "Reach", "Screen"]
+__all__ = ["CommonReach", "Look", "MomentScreen", "Reach", "Screen"]
 
 BANK = 4  # references kept
 FULL_ABOVE = 0.15  # share of the coordinates at which all are evaluated
 ROUNDED_UP = 1.0 + 1e-9
 NEARLY = 1e-13  # of their squares, that tells references apart
+MUCH_HEAVIER = 1.5  # weights common to several sets, in singular values: too far off
 SLACK = 1e-10  # relative, for rounding in the projection
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Look:
     """What is known of the correlations of a point.
 
@@ -49,12 +53,16 @@ class Look:
         Groups whose correlations are known; all others are proven to be optimal at zero.
     rows : ndarray of int
         Their coordinates, one group after the other.
+    blocks : Blocks
+        Of these rows.
     full : bool
         Whether all correlations are still to be computed.
     dual : ndarray of shape (n, K)
         The dual point they belong to, empty where no rows are looked at.
+    weighted : ndarray of shape (n, K)
+        W dual.
     size : float
-        Its W-norm, where it is needed: for columns that are rounded.
+        W-norm of the dual point, where it is needed: for columns that are rounded.
     passes : float
         Products with X that were taken, one with all columns being 1.
     """
@@ -63,10 +71,53 @@ class Look:
     lambda_: float
     needed: IntArray
     rows: IntArray
+    blocks: Blocks
     full: bool
     dual: FloatArray
+    weighted: FloatArray
     size: float = 0.0
     passes: float = 0.0
+
+
+class CommonReach:
+    """Singular values of groups under weights that are nowhere below those of several problems.
+
+    Parameters
+    ----------
+    problems : sequence of Problem
+        Of one design.
+    """
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self._coordinates = problems[0].coordinates
+        self._top: FloatArray = np.max([problem.data.weights for problem in problems], axis=0)
+        self._lock = Lock()
+        self._known: FloatArray = np.full(self._coordinates.frame.size, np.nan)
+
+    def heavier(self, problem: Problem) -> float | None:
+        """Return how much larger than needed these values may be, None where they do not hold.
+
+        They hold for columns as they are: those of another scale, or of combined columns, have
+        other singular values.
+        """
+        mine, theirs = self._coordinates.whole, problem.coordinates.whole
+        if not (isinstance(mine, ColumnScale) and isinstance(theirs, ColumnScale)):
+            return None
+        if not (
+            np.array_equal(mine.index, theirs.index) and np.array_equal(mine.scale, theirs.scale)
+        ):
+            return None
+        weights, seen = problem.data.weights, problem.data.weights > 0
+        return float(np.sqrt((self._top[seen] / weights[seen]).max()))
+
+    def of(self, groups: IntArray) -> FloatArray:
+        """Return bounds on the singular values of some groups, under any of the weights."""
+        with self._lock:
+            missing = groups[np.isnan(self._known[groups])]
+            for _, same in _by_size(missing, self._coordinates.starts):
+                grams = self._coordinates.group_grams(same, self._top)
+                self._known[same] = _largest(grams)
+        return self._known[groups]
 
 
 class Reach:
@@ -77,29 +128,48 @@ class Reach:
     Parameters
     ----------
     problem : Problem
+    common : CommonReach, optional
+        Of this and other problems, which spares each of them its Gram matrices.
 
     Attributes
     ----------
     values : ndarray of shape (G,)
     """
 
-    def __init__(self, problem: Problem) -> None:
-        self._coordinates, self._weights = problem.coordinates, problem.data.weights
-        bound, exact = self._coordinates.reach(problem.squares)
+    def __init__(self, problem: Problem, common: CommonReach | None = None) -> None:
+        self._grams, self._starts = problem.grams, problem.coordinates.starts
+        bound, exact = problem.coordinates.reach(problem.squares)
         self._exact: BoolArray = exact
         self.values = bound * ROUNDED_UP
+        heavier = None if common is None else common.heavier(problem)
+        self._common = common if heavier is not None and heavier <= MUCH_HEAVIER else None
 
-    def tighten(self, groups: IntArray) -> None:
-        """Replace the bounds of some groups by the norms of their Gram matrices."""
+    def tighten(self, groups: IntArray) -> bool:
+        """Replace the bounds of some groups by sharp ones, and return whether any was not yet."""
         groups = groups[~self._exact[groups]]
         if not groups.size:
-            return
+            return False
         self._exact[groups] = True
-        sizes = np.diff(self._coordinates.starts)[groups]
-        for size in np.unique(sizes):
-            same = groups[sizes == size]
-            largest = np.linalg.eigvalsh(self._coordinates.group_grams(same, self._weights))[:, -1]
-            self.values[same] = np.sqrt(np.maximum(largest, 0.0)) * ROUNDED_UP
+        if self._common is not None:
+            self.values[groups] = np.minimum(self.values[groups], self._common.of(groups))
+            return True
+        for _, same in _by_size(groups, self._starts):
+            self.values[same] = _largest(self._grams.of(same))
+        return True
+
+
+def _by_size(groups: IntArray, starts: IntArray) -> Iterator[tuple[int, IntArray]]:
+    """Yield groups of equal size together."""
+    sizes = starts[groups + 1] - starts[groups]
+    for size in np.unique(sizes).tolist():
+        yield size, groups[sizes == size]
+
+
+def _largest(grams: FloatArray) -> FloatArray:
+    """Return the roots of the largest eigenvalues, rounded up."""
+    largest = np.linalg.eigvalsh(grams)[:, -1]
+    root: FloatArray = np.sqrt(np.maximum(largest, 0.0)) * ROUNDED_UP
+    return root
 
 
 class Screen:
@@ -108,17 +178,20 @@ class Screen:
     Parameters
     ----------
     problem : Problem
+    common : CommonReach, optional
+        Of several sets of weights.
     """
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, common: CommonReach | None = None) -> None:
         self._problem = problem
         start = problem.start
         # a dual point and its correlations a row each, class after class
         self._duals: FloatArray = np.empty((0, start.dual.size))
         self._known: FloatArray = np.empty((0, start.correlation.size))
-        self._moments = self._lifted = np.empty((0, 0))
-        self._reach = Reach(problem)
+        self._moments = self._inverse = np.empty((0, 0))
+        self._reach = Reach(problem, common)
         self.correlation = problem.start.correlation
+        self._norms = problem.blocks.norms(self.correlation)
         self._remember(problem.start.dual, self.correlation)
 
     def start(self, working: WorkingSet) -> State:
@@ -130,71 +203,97 @@ class Screen:
     def look(self, state: State, lambda_: float, swept: BoolArray, working: WorkingSet) -> Look:
         """Estimate all correlations, clear the groups that are bounded, evaluate the others."""
         problem = self._problem
+        blocks, n_outputs = problem.blocks, problem.n_outputs
         dual = dual_point(problem, state, lambda_)
-        share, left = self._project(dual)
-        n_outputs = problem.n_outputs
+        flat = dual.T.ravel()
+        weighted = self._weighted(flat)
+        share, left = self._project(flat, weighted)
         correlation = (share @ self._known).reshape(n_outputs, -1).T
         self.correlation = correlation
-        excess = problem.blocks.excess(problem.penalty, correlation, lambda_)
-        worst = excess[:, 0] if excess.shape[1] == 1 else excess.max(axis=1)
-        worst += SLACK * lambda_ * problem.blocks.weight
+        norms = self._norms = blocks.beyond(problem.penalty, correlation, lambda_)
+        worst = norms[:, 0] if norms.shape[1] == 1 else norms.max(axis=1)
+        worst = worst - blocks.allowed(problem.penalty, lambda_)
+        worst += (SLACK * lambda_) * blocks.weight
         doubtful = worst + self._reach.values * left > 0
-        self._reach.tighten(np.flatnonzero(doubtful & ~swept))
-        needed = np.flatnonzero(swept | (worst + self._reach.values * left > 0))
-        rows = problem.blocks.rows(needed)
-        own = problem.blocks.sizes[swept].sum()
-        size = 0.0 if working.rounded is None else self._norm(dual)
-        look = Look(state, lambda_, needed, rows, full=True, dual=dual, size=size)
-        if rows.size > FULL_ABOVE * correlation.shape[0] + own:
+        if self._reach.tighten((doubtful & ~swept).nonzero()[0]):
+            doubtful = worst + self._reach.values * left > 0
+        needed = (swept | doubtful).nonzero()[0]
+        look = Look(
+            state,
+            lambda_,
+            needed,
+            blocks.rows(needed),
+            blocks.part(needed),
+            full=True,
+            dual=dual,
+            weighted=weighted.reshape(n_outputs, -1).T,
+            size=0.0 if working.rounded is None else float(np.sqrt(flat @ weighted)),
+        )
+        own = blocks.sizes[swept].sum()
+        if look.rows.size > FULL_ABOVE * correlation.shape[0] + own:
             return look
-        correlation[rows] = self._evaluate(look, working)
-        return replace(look, full=False, passes=rows.size / max(1, correlation.shape[0]))
+        found = correlation[look.rows] = self._evaluate(look, working)
+        norms[needed] = look.blocks.norms(found)
+        look.full, look.passes = False, look.rows.size / max(1, correlation.shape[0])
+        return look
 
     def _evaluate(self, look: Look, working: WorkingSet) -> FloatArray:
-        """Return the correlations of some groups, made larger by what rounding may have taken."""
-        blocks, coordinates = self._problem.blocks, self._problem.coordinates
-        dual, needed = look.dual, look.needed
-        weighted = self._problem.data.weights[:, None] * dual
+        """Return the correlations of some groups, made larger by what rounding may have taken.
+
+        Those from rounded columns are in the basis of the working set, where norms are the same.
+        """
+        blocks, coordinates, needed = look.blocks, self._problem.coordinates, look.needed
         stored = working.rounded
         if stored is None:
-            return coordinates.correlate(weighted, needed)
+            return coordinates.correlate(look.weighted, needed)
+        margin = look.size * stored.rounding[needed]
         held = working.held[needed]
-        mine, groups = np.repeat(held, blocks.sizes[needed]), needed[held]
-        out = np.empty((mine.size, dual.shape[1]))
-        if groups.size:
-            found = working.correlate(stored, weighted, groups)
-            margin = look.size * working.rounding[groups]
-            out[mine] = _enlarged(found, blocks.part(groups), margin, self._problem.penalty)
-        if groups.size < needed.size:
-            out[~mine] = coordinates.correlate(weighted, needed[~held])
+        if held.all():
+            found = working.correlate(stored, look.weighted, needed)
+            return _enlarged(found, blocks, margin, self._problem.penalty)
+        out = np.zeros((look.rows.size, look.weighted.shape[1]))
+        mine = np.repeat(held, blocks.sizes)
+        out[mine] = working.correlate(stored, look.weighted, needed[held])
+        out = _enlarged(out, blocks, margin * held, self._problem.penalty)
+        out[~mine] = coordinates.correlate(look.weighted, needed[~held])
         return out
-
-    def _norm(self, dual: FloatArray) -> float:
-        """Return the W-norm of a dual point."""
-        return float(np.sqrt(self._problem.data.mean(np.square(dual).sum(axis=1))))
 
     def receive(self, look: Look, correlation: FloatArray) -> Look:
         """Take in all correlations (q, K) of a look that asked for them."""
         self.correlation = correlation
         self._remember(look.dual, correlation)
-        every, rows = np.arange(self._problem.blocks.weight.size), np.arange(correlation.shape[0])
-        return replace(look, needed=every, rows=rows, full=False, passes=1.0)
+        blocks = self._problem.blocks
+        self._norms = blocks.norms(correlation)
+        every, rows = np.arange(blocks.weight.size), np.arange(correlation.shape[0])
+        return replace(look, needed=every, rows=rows, blocks=blocks, full=False, passes=1.0)
 
-    def certify(self, look: Look, working: WorkingSet, penalty: float) -> float:
-        """Return the certificate of the point looked at."""
-        problem, needed, rows = self._problem, look.needed, look.rows
+    def certify(
+        self, look: Look, working: WorkingSet, penalty: float, norms: FloatArray
+    ) -> float:
+        """Return the certificate of the point looked at.
+
+        Parameters
+        ----------
+        look : Look
+        working : WorkingSet
+        penalty : float
+            Of the point.
+        norms : ndarray of shape (g, K')
+            Of its blocks on the working set.
+        """
+        problem, rows = self._problem, look.rows
         theta = np.empty((0, problem.n_outputs))
         if not problem.penalty.convex:
             whole = np.zeros((problem.coordinates.size, problem.n_outputs))
             whole[working.coordinates] = working.standard(working.grown(look.state.theta))
             theta = whole[rows]
-        checked = Checked(problem.blocks.part(needed), self.correlation[rows], theta)
+        checked = Checked(look.blocks, self.correlation[rows], theta)
         value = certify(problem, look.state, look.lambda_, look.dual, checked, penalty=penalty)
-        if working.rounded is None:
+        stored = working.rounded
+        if stored is None:
             return value
         # the loss is that of rounded columns: it is off by the dual times what rounding moves
-        norms = working.blocks.norms(working.grown(look.state.theta)).sum(axis=1)
-        moved = float(norms @ working.rounding[working.groups])
+        moved = float(norms.sum(axis=1) @ stored.rounding[working.groups])
         return value + look.size * moved / problem.scale
 
     def ahead(
@@ -227,16 +326,13 @@ class Screen:
 
     def kept(self, lambda_: float, previous: float) -> BoolArray:
         """Return the groups that the strong rule keeps for lambda, (G,)."""
-        return strong_rule(self._problem, self.correlation, lambda_, previous)
+        return strong_rule(self._problem, self.correlation, lambda_, previous, norms=self._norms)
 
-    def _project(self, dual: FloatArray) -> tuple[FloatArray, float]:
+    def _project(self, flat: FloatArray, weighted: FloatArray) -> tuple[FloatArray, float]:
         """Return the coefficients on the bank, and the W-norm of what is left."""
-        data, flat = self._problem.data, dual.T.ravel()
-        products = self._duals @ self._weighted(flat)
-        # any coefficients give a true bound
-        share = np.asarray(np.linalg.solve(self._lifted, products), dtype=np.float64)
-        left = np.square(flat - share @ self._duals).reshape(dual.shape[1], -1)
-        return share, float(np.sqrt(data.mean(left[0] if len(left) == 1 else left.sum(axis=0))))
+        share = self._inverse @ (self._duals @ weighted)  # any coefficients give a true bound
+        rest = flat - share @ self._duals
+        return share, float(np.sqrt(rest @ self._weighted(rest)))
 
     def _weighted(self, flat: FloatArray) -> FloatArray:
         """Return the weights times values (K n,), class after class."""
@@ -255,7 +351,7 @@ class Screen:
         moments[:-1, :-1] = self._moments[1 - size :, 1 - size :] if size > 1 else 0.0
         moments[-1] = moments[:, -1] = newest
         self._moments = moments
-        self._lifted = moments + NEARLY * np.trace(moments) * np.eye(size)
+        self._inverse = np.linalg.inv(moments + NEARLY * np.trace(moments) * np.eye(size))
 
 
 def _enlarged(
@@ -269,7 +365,7 @@ def _enlarged(
         return found + np.copysign(np.repeat(margin, blocks.sizes)[:, None], found)
     norms, more = blocks.norms(found), margin[:, None]
     small = norms <= more  # what is nearly zero has no direction to grow in; its entries grow
-    grown = 1.0 + np.divide(more, norms, out=np.zeros_like(norms), where=~small)
+    grown = 1.0 + more / np.where(small, np.inf, norms)
     enlarged: FloatArray = found * np.repeat(grown, blocks.sizes, axis=0)
     if small.any():
         enlarged += np.copysign(np.repeat(small * more, blocks.sizes, axis=0), found)
@@ -306,13 +402,20 @@ class MomentScreen:
     ) -> Look:
         """Take the correlations of the point."""
         self.correlation = state.correlation
-        return Look(state, lambda_, self._every, self._rows, full=False, dual=np.empty((0, 1)))
+        blocks, none = self._moments.problem.blocks, np.empty((0, 1))
+        return Look(state, lambda_, self._every, self._rows, blocks, False, none, none)
 
     def receive(self, look: Look, correlation: FloatArray) -> Look:  # noqa: ARG002
         """Return the look: nothing is ever asked for."""
         return look
 
-    def certify(self, look: Look, working: WorkingSet, penalty: float) -> float:  # noqa: ARG002
+    def certify(
+        self,
+        look: Look,
+        working: WorkingSet,  # noqa: ARG002
+        penalty: float,
+        norms: FloatArray,  # noqa: ARG002
+    ) -> float:
         """Return the certificate of the point looked at."""
         theta = look.state.theta
         return self._moments.certify(theta, self.correlation, look.lambda_, penalty)
@@ -343,8 +446,19 @@ class MomentScreen:
 
 
 def strong_rule(
-    problem: Problem, correlation: FloatArray, lambda_: float, previous: float
+    problem: Problem,
+    correlation: FloatArray,
+    lambda_: float,
+    previous: float,
+    *,
+    norms: FloatArray | None = None,
 ) -> BoolArray:
-    """Return the groups that the sequential strong rule keeps for lambda, (G,)."""
-    at = max(0.0, 2.0 * lambda_ - previous)
-    return ~problem.blocks.zero_is_optimal(problem.penalty, correlation, at)
+    """Return the groups that the sequential strong rule keeps for lambda, (G,).
+
+    Norms of the correlations serve where the penalty sees nothing else.
+    """
+    at, penalty, blocks = max(0.0, 2.0 * lambda_ - previous), problem.penalty, problem.blocks
+    if norms is None or penalty.l1_fraction > 0:
+        norms = blocks.beyond(penalty, correlation, at)
+    worst = norms[:, 0] if norms.shape[1] == 1 else norms.max(axis=1)
+    return np.asarray(worst > blocks.allowed(penalty, at))

@@ -7,7 +7,7 @@ certifies the point or asks for another round.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
@@ -15,8 +15,8 @@ import numpy as np
 from grpsparse.groups import BoolArray, FloatArray, IntArray
 from grpsparse.problem import Moments, Problem, State
 from grpsparse.record import Point, Work
-from grpsparse.screening import Look, MomentScreen, Screen
-from grpsparse.solvers import Solution, Solver, Task, WorkingSet
+from grpsparse.screening import CommonReach, Look, MomentScreen, Screen
+from grpsparse.solvers import Solution, Solver, Store, Task, WorkingSet
 
 __all__ = ["How", "Track"]
 
@@ -46,11 +46,25 @@ class How:
         Whether sweeps are on Gram matrices.
     moments : Moments, optional
         Of a gaussian problem whose rows are not needed any more.
+    store : Store, optional
+        Of dense columns, shared by problems of one design.
+    reach : CommonReach, optional
+        Of these problems.
     """
 
     first: float
     gram: bool = False
     moments: Moments | None = None
+    store: Store | None = None
+    reach: CommonReach | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Passed:
+    """A point with all that its successors start from."""
+
+    state: State
+    norms: FloatArray  # of its blocks on the working set as it was
 
 
 class Track:
@@ -68,17 +82,24 @@ class Track:
         self.problem, self.solver, self.tol = problem, solver, tol
         rounded = tol >= COARSE and problem.penalty.convex
         self.working = WorkingSet(
-            problem, gathered=not how.gram, moments=how.moments, rounded=rounded
+            problem,
+            gathered=not how.gram,
+            moments=how.moments,
+            rounded=rounded,
+            store=how.store,
         )
-        self.screen = Screen(problem) if how.moments is None else MomentScreen(how.moments)
+        self.screen = (
+            Screen(problem, how.reach) if how.moments is None else MomentScreen(how.moments)
+        )
         self.points: list[Point] = []
+        self._passed: list[_Passed] = []  # the last two of them, which are gone on from
         self.done = True
         self.state = self.screen.start(self.working)
         self._previous = max(problem.lambda_max, how.first)
         self._lambda = how.first
         self._work = Work()
         self._kept: BoolArray = ~problem.blocks.penalised
-        self._active = self._active_groups()
+        self._norms = self._norms_of(self.state)
         self._accuracy = FINEST
         self._gradient: FloatArray | None = None
         self._look: Look  # from the first `improve` on
@@ -96,7 +117,7 @@ class Track:
         problem = self.problem
         self._lambda, self._work, self.done = lambda_, Work(), False
         self._kept = ~problem.blocks.penalised | self.screen.kept(lambda_, self._previous)
-        self._kept[self._active] = True
+        self._kept[self._active_groups()] = True
         self._accuracy = max(
             FINEST, min(OBJECTIVE_SHARE * self.tol * self._left(), FIRST_SHARE * self.tol**2)
         )
@@ -117,6 +138,7 @@ class Track:
         task = Task(self._lambda, self._kept, self._accuracy, self.tol, self._gradient)
         solution = self.solver.solve(problem, self.state, self.working, task)
         self.state, self._solution = solution.state, solution
+        self._norms = self._norms_of(solution.state)
         work.sweeps += solution.n_iter
         work.newton_steps += solution.newton_steps
         work.seconds_solve += perf_counter() - clock
@@ -126,8 +148,7 @@ class Track:
 
     def weighted_dual(self) -> FloatArray:
         """Return W dual, (n, K)."""
-        weighted: FloatArray = self.problem.data.weights[:, None] * self._look.dual
-        return weighted
+        return self._look.weighted
 
     def receive(self, correlation: FloatArray) -> None:
         """Take the correlations (q, K) of all groups."""
@@ -139,28 +160,26 @@ class Track:
         look, work = self._look, self._work
         work.passes += look.passes
         work.groups += look.needed.size
-        paid = self._solution.penalty
-        value = self.screen.certify(look, self.working, paid)
+        blocks, theta = self.working.blocks, self.working.grown(self.state.theta)
+        paid = blocks.value(self.problem.penalty, theta, self._lambda, norms=self._norms)
+        value = self.screen.certify(look, self.working, paid, self._norms)
         self._round += 1
         self._work.seconds_certify += perf_counter() - clock
         if value > self.tol and self._again(value, look):
             return
         self._work.working_set = int(self._kept.sum())
-        self._active = self._active_groups()
         self.points.append(
             Point(
                 self._lambda,
-                self.state,
+                self.state.lean(),
                 paid,
                 value,
                 bool(value <= self.tol),
-                self._active.size,
+                self._active_groups().size,
                 self._work,
             )
         )
-        if len(self.points) > 2:  # only the last two are gone on from
-            old = self.points[-3]
-            self.points[-3] = replace(old, state=old.state.lean())
+        self._passed = [*self._passed[-1:], _Passed(self.state, self._norms)]
         self._previous, self.done = self._lambda, True
 
     def _again(self, value: float, look: Look) -> bool:
@@ -168,9 +187,8 @@ class Track:
         problem, solution = self.problem, self._solution
         rounded = self.working.rounded is not None
         self._gradient = None if rounded else self.screen.gradient(self.state, self.working)
-        blocks = problem.blocks.part(look.needed)
         known = self.screen.correlation[look.rows]
-        joining = (blocks.excess(problem.penalty, known, self._lambda) > 0).any(axis=1)
+        joining = (look.blocks.excess(problem.penalty, known, self._lambda) > 0).any(axis=1)
         new = look.needed[joining & ~self._kept[look.needed]]
         if new.size:
             self._kept[new] = True
@@ -195,10 +213,13 @@ class Track:
         gained = problem.null_loss - last.state.loss - last.penalty
         return max(SMALLEST_LEFT, 1.0 - gained / problem.scale)
 
+    def _norms_of(self, state: State) -> FloatArray:
+        """Return the norms of a point's blocks on the working set."""
+        return self.working.blocks.norms(self.working.grown(state.theta))
+
     def _active_groups(self) -> IntArray:
         """Return the groups with a nonzero coefficient."""
-        norms = self.working.blocks.norms(self.working.grown(self.state.theta))
-        return self.working.groups[(norms > 0).any(axis=1)]
+        return self.working.groups[(self._norms > 0).any(axis=1)]
 
     def _stride(self) -> float:
         """Return the length of the step to the next lambda over that of the last one."""
@@ -212,12 +233,13 @@ class Track:
         both points whose step is short: others would come back with the other sign.
         """
         working, problem = self.working, self.problem
-        before, last = self.points[-2].state, self.points[-1].state
+        before, last = (passed.state for passed in self._passed)
         old, theta = working.grown(before.theta), working.grown(last.theta)
         share = self._stride()
         step = share * (theta - old)
-        norms = [working.blocks.norms(each) for each in (old, theta, step)]
-        going = (norms[0] > 0) & (norms[1] > 0) & (norms[2] <= LONGEST_STEP * norms[1])
+        first, second = (_grown(passed.norms, working.groups.size) for passed in self._passed)
+        going = (first > 0) & (second > 0)
+        going &= working.blocks.norms(step) <= LONGEST_STEP * second
         going |= (working.blocks.weight == 0)[:, None]
         left_out = np.repeat(~going, working.blocks.sizes, axis=0) * step
         theta = theta + step - left_out
@@ -225,3 +247,12 @@ class Track:
         paid = working.blocks.value(problem.penalty, theta, self._lambda)
         known = self.points[-1].penalty * self._lambda / self.points[-1].lambda_
         return state if state.loss + paid < last.loss + known else last
+
+
+def _grown(norms: FloatArray, count: int) -> FloatArray:
+    """Return norms of an earlier, smaller working set with zeros for the new groups."""
+    if norms.shape[0] == count:
+        return norms
+    out = np.zeros((count, norms.shape[1]))
+    out[: norms.shape[0]] = norms
+    return out

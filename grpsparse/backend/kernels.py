@@ -85,7 +85,7 @@ def _rows_gradient(
     """Fill the block's gradient (m, K); return whether the visit touches its own rows only."""
     rows, frames = sources
     base, residual, moved = state[1], state[2], state[3]
-    gradient, sums, lazy = work[0], work[4], work[5]
+    gradient, sums, lazy, raw = work[0], work[4], work[5], work[6]
     first, last, low, high = spans[block, 0], spans[block, 1], spans[block, 2], spans[block, 3]
     alone = False
     if sparse is not None:
@@ -96,7 +96,7 @@ def _rows_gradient(
             else:
                 lazy_flush(lazy, curvature, residual, moved)
     if not alone:
-        block_gradient(rows, factors, sparse, frames, spans, block, residual, sums, gradient)
+        block_gradient(rows, factors, sparse, frames, spans, block, residual, sums, raw, gradient)
     for j in range(last - first):
         for k in range(high - low):
             gradient[j, k] += base[low + k, first + j]
@@ -131,7 +131,7 @@ def _rows_change(
                 lazy_gradient(sparse, frames, spans, block, residual, curvature, lazy, after)
                 observed = lazy_change(spans, block, step, gradient, base, after, bound)
     if not alone:
-        block_change(rows, factors, sparse, frames, spans, block, step, sums, change)
+        block_change(rows, factors, sparse, frames, spans, block, step, sums, after, change)
         low, high = spans[block, 2], spans[block, 3]
         observed = weighted_change(change, low, high, chances, curvature, mean)
     return observed
@@ -189,7 +189,7 @@ def descend(  # noqa: C901, PLR0912, PLR0915
     curvature: Any,
     work: Any,
     limits: Any,
-) -> tuple[int, float]:
+) -> tuple[int, float, float, float, float]:
     """Minimise quadratic model + penalty over the blocks, in place.
 
     Sweeps over all blocks alternate with sweeps over the active ones until these gain little.
@@ -229,18 +229,20 @@ def descend(  # noqa: C901, PLR0912, PLR0915
     Returns
     -------
     sweeps : int
-    gain : float
+    opening : float
         Gain of the last sweep over all blocks.
+    total, before, last : float
+        Gains of all sweeps, of the one before the last, and of the last.
     """
     spans, metric = plan[0], plan[3]
     theta, base = state[0], state[1]
     gradient, step, chosen = work[0], work[1], work[7]
     max_sweeps, tolerance, share, max_full = limits
-    opening = 0.0
+    opening = total = before = gain = 0.0
     sweeps = full = 0
     whole = True
     while sweeps < max_sweeps:
-        gain = 0.0
+        before, gain = gain, 0.0
         for block in range(spans.shape[0]):
             if not (whole or chosen[block]):
                 continue
@@ -300,6 +302,7 @@ def descend(  # noqa: C901, PLR0912, PLR0915
                 metric[block] = 1.05 * observed / length
             chosen[block] = _is_active(spans, block, theta)
         sweeps += 1
+        total += gain
         if whole:
             full += 1
             opening = gain
@@ -310,4 +313,4 @@ def descend(  # noqa: C901, PLR0912, PLR0915
     if sparse is not None:
         if chances is None:
             lazy_flush(work[5], curvature, state[2], state[3])
-    return sweeps, opening
+    return sweeps, opening, total, before, gain

@@ -10,7 +10,8 @@ codes (d, n), values (v, n) and value row (d,); `sparse`, pointers, rows and dat
 `frames`, for every coordinate its scale, centre, and cell or column, with the bases of
 interactions. What a working set lacks is None, and its code is not compiled. A row of `spans`
 is first and last coordinate, first and last class, storage, place in it, number of cells, and
-start of the basis (-1: none).
+start of the basis (-1: none). Dense coordinates are rows; where the rows are another set of
+weights' coordinates, "cells" counts them, and scale, centre and basis say what is made of them.
 """
 
 from __future__ import annotations
@@ -216,6 +217,62 @@ def _sparse_change(
                     change[k, np.uint32(indices[p])] += amount * data[p]
 
 
+@njit(**INNER, **LEAN, fastmath=FAST)
+def _sum_of(residual: Any, k: int) -> Any:
+    total = np.float32(0.0)
+    for i in range(residual.shape[1]):
+        total += residual[k, i]
+    return total
+
+
+@njit(**INNER, **LEAN)
+def _mapped_gradient(
+    rows: Any, frames: Any, spans: Any, block: int, residual: Any, raw: Any, out: Any
+) -> None:
+    """Fill out with the products of coordinates that are made of rows, through those of the rows."""
+    lead, centre, _, turns = frames
+    first, last, low, high = spans[block, 0], spans[block, 1], spans[block, 2], spans[block, 3]
+    m, cells, turn = last - first, spans[block, 6], spans[block, 7]
+    _dots(rows, spans[block, 5], cells, low, high, residual, raw)
+    for k in range(high - low):
+        total = _sum_of(residual, low + k)
+        for j in range(m):
+            product = 0.0
+            if turn < 0:
+                product = lead[first + j] * raw[j, k]
+            else:
+                for cell in range(cells):
+                    product += turns[turn + cell * m + j] * raw[cell, k]
+            out[j, k] = product - centre[first + j] * total
+
+
+@njit(**INNER, **LEAN)
+def _mapped_change(
+    rows: Any, frames: Any, spans: Any, block: int, step: Any, raw: Any, change: Any
+) -> None:
+    """Fill change with what a step of coordinates that are made of rows moves."""
+    lead, centre, _, turns = frames
+    first, last, cells, turn = spans[block, 0], spans[block, 1], spans[block, 6], spans[block, 7]
+    m, width = last - first, spans[block, 3] - spans[block, 2]
+    for k in range(width):
+        for cell in range(cells):
+            amount = 0.0
+            if turn < 0:
+                amount = lead[first + cell] * step[cell, k]
+            else:
+                for j in range(m):
+                    amount += turns[turn + cell * m + j] * step[j, k]
+            raw[cell, k] = amount
+    _combine(rows, spans[block, 5], cells, width, raw, change)
+    for k in range(width):
+        shift = 0.0
+        for j in range(m):
+            shift += centre[first + j] * step[j, k]
+        single = np.float32(shift)
+        for i in range(change.shape[1]):
+            change[k, i] -= single
+
+
 @njit(**ONCE, **LEAN)
 def block_gradient(
     rows: Any,
@@ -226,6 +283,7 @@ def block_gradient(
     block: int,
     residual: Any,
     sums: Any,
+    raw: Any,
     out: Any,
 ) -> None:
     """Fill out[j, k] with the products of a block's columns with the residual's classes."""
@@ -236,10 +294,12 @@ def block_gradient(
     if sparse is not None:
         if kind == SPARSE:
             _sparse_gradient(sparse, frames, spans, block, residual, out)
-    if kind == DENSE:
+    if kind == DENSE and spans[block, 6] == 0:
         m = spans[block, 1] - spans[block, 0]
         place, low, high = spans[block, 5], spans[block, 2], spans[block, 3]
         _dots(rows, place, m, low, high, residual, out)
+    elif kind == DENSE:
+        _mapped_gradient(rows, frames, spans, block, residual, raw, out)
 
 
 @njit(**ONCE, **LEAN)
@@ -252,6 +312,7 @@ def block_change(
     block: int,
     step: Any,
     sums: Any,
+    raw: Any,
     change: Any,
 ) -> None:
     """Fill change[k] with what a step of the block's coefficients moves in class k."""
@@ -262,9 +323,11 @@ def block_change(
     if sparse is not None:
         if kind == SPARSE:
             _sparse_change(sparse, frames, spans, block, step, change)
-    if kind == DENSE:
+    if kind == DENSE and spans[block, 6] == 0:
         m, width = spans[block, 1] - spans[block, 0], spans[block, 3] - spans[block, 2]
         _combine(rows, spans[block, 5], m, width, step, change)
+    elif kind == DENSE:
+        _mapped_change(rows, frames, spans, block, step, raw, change)
 
 
 @njit(**INNER, **LEAN, fastmath=FAST)

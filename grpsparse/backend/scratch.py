@@ -34,7 +34,7 @@ def scratch(spans: IntArray, shape: tuple[int, int], *, constant: bool = False) 
     lazy : ndarray of shape (5,)
         See :mod:`grpsparse.backend.lazy`.
     after : ndarray of shape (m, K)
-        The gradient after a step.
+        The gradient after a step, or what belongs to rows that coordinates are made of.
     chosen : ndarray of bool, shape (B,)
         Blocks to visit.
     """

@@ -6,7 +6,7 @@ import numpy as np
 
 from grpsparse.groups import FloatArray, IntArray
 
-__all__ = ["segment_entries", "segment_sums"]
+__all__ = ["segment_entries", "segment_norms", "segment_sums"]
 
 
 def segment_entries(segments: IntArray, starts: IntArray) -> IntArray:
@@ -24,10 +24,11 @@ def segment_entries(segments: IntArray, starts: IntArray) -> IntArray:
     >>> segment_entries(np.array([2, 0]), np.array([0, 2, 2, 3]))
     array([2, 0, 1])
     """
-    first = starts[segments]
-    sizes = starts[segments + 1] - first
-    ends = np.cumsum(sizes)
-    return np.repeat(first - ends + sizes, sizes) + np.arange(ends[-1] if ends.size else 0)
+    from grpsparse.backend.runs import fill_entries
+
+    out = np.empty((starts[segments + 1] - starts[segments]).sum(), dtype=np.int64)
+    fill_entries(segments, starts, out)
+    return out
 
 
 def segment_sums(values: FloatArray, starts: IntArray) -> FloatArray:
@@ -59,3 +60,32 @@ def segment_sums(values: FloatArray, starts: IntArray) -> FloatArray:
     if filled.any():
         sums[filled] = np.add.reduceat(values[: starts[-1]], starts[:-1][filled])
     return sums
+
+
+def segment_norms(values: FloatArray, starts: IntArray, *, shared: bool) -> FloatArray:
+    """Return the Frobenius norms of segments of rows, over all columns or of each.
+
+    Parameters
+    ----------
+    values : ndarray of shape (q, K)
+    starts : ndarray of int, shape (G + 1,)
+    shared : bool
+        Whether a norm is that of all columns.
+
+    Returns
+    -------
+    ndarray of shape (G, 1), or (G, K) where columns are apart
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> segment_norms(np.array([[3.0], [4.0], [2.0]]), np.array([0, 2, 3]), shared=True)
+    array([[5.],
+           [2.]])
+    """
+    from grpsparse.backend.runs import fill_norms
+
+    by_column = np.ascontiguousarray(values.T)
+    out = np.empty((1 if shared else by_column.shape[0], starts.size - 1))
+    fill_norms(by_column, starts, out)
+    return out.T

@@ -86,5 +86,5 @@ class DenseDesign:
         from grpsparse.backend.products import column_moments
 
         out = np.empty(self.shape[1])
-        column_moments(self.columns, weights, centre, out)
+        column_moments(self.columns, np.arange(self.shape[1]), weights, centre, out)
         return out

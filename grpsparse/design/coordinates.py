@@ -15,9 +15,39 @@ from grpsparse.design.storage import FACTOR, Design
 from grpsparse.design.transform import ColumnScale, Transform
 from grpsparse.groups import BoolArray, Deferred, FloatArray, IntArray, SingleArray
 
-__all__ = ["Standardised"]
+__all__ = ["GroupMaps", "Standardised"]
 
 BLOCK = 64  # rows of a Gram matrix that are worked on at a time
+
+
+@dataclass(frozen=True, slots=True)
+class GroupMaps:
+    """Groups of m coordinates, each made of the same c dense columns within its group.
+
+    Parameters
+    ----------
+    columns : ndarray of shape (p', n)
+        All dense columns.
+    index : ndarray of int, shape (g, c)
+        Those of each group.
+    maps : ndarray of shape (g, c, m)
+        Coordinates from columns.
+    centre : ndarray of shape (g, m)
+        What is subtracted then.
+    scale : ndarray of shape (g, m) or None
+        Diagonals of the maps, where there is nothing else.
+    """
+
+    columns: FloatArray
+    index: IntArray
+    maps: FloatArray
+    centre: FloatArray
+    scale: FloatArray | None
+
+    @property
+    def size(self) -> int:
+        """Number of coordinates m."""
+        return int(self.maps.shape[2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,17 +145,44 @@ class Standardised:
         return np.sqrt(bound), sharp
 
     def group_grams(self, groups: IntArray, weights: FloatArray) -> FloatArray:
-        """Return Z_g' diag(w) Z_g of groups of one size, (g, m, m)."""
-        whole, dense = self.whole, self.design.dense
-        if not isinstance(whole, ColumnScale) or dense is None or self.design.kind.any():
-            return np.stack([self.gram(weights, groups[i : i + 1]) for i in range(groups.size)])
-        from grpsparse.backend.products import group_grams
+        """Return Z_g' diag(w) Z_g of groups of one size under the weights, (g, m, m)."""
+        maps = self.group_maps(groups)
+        if maps is not None and maps.scale is not None:
+            from grpsparse.backend.products import group_grams
 
-        index, scale, centre = self._dense_groups(whole, groups)
-        out = np.empty((*index.shape, index.shape[1]))
-        group_grams(dense.columns, index, weights, centre / scale, out)
-        out *= scale[:, :, None] * scale[:, None, :]
-        return out
+            scale = maps.scale
+            out = np.empty((*scale.shape, scale.shape[1]))
+            group_grams(maps.columns, maps.index, np.sqrt(weights), maps.centre / scale, out)
+            out *= scale[:, :, None] * scale[:, None, :]
+            return out
+        if maps is not None and not self.frame[groups].any():  # they are made orthonormal
+            return np.broadcast_to(np.eye(maps.size), (groups.size, maps.size, maps.size))
+        return np.stack([self.gram(weights, groups[i : i + 1]) for i in range(groups.size)])
+
+    def group_maps(self, groups: IntArray) -> GroupMaps | None:
+        """Return how coordinates of groups of one size are made of as many dense columns each.
+
+        None where they are not.
+        """
+        dense = self.design.dense
+        if dense is None or not groups.size:
+            return None
+        wanted = self.coordinates_of(groups)
+        shape = (groups.size, wanted.size // groups.size)
+        centre = self.centre[wanted].reshape(shape)
+        scale = None
+        if isinstance(self.whole, ColumnScale):
+            columns = self.whole.index[wanted].reshape(shape)
+            scale = self.whole.scale[wanted].reshape(shape)
+            maps = np.eye(shape[1]) * scale[:, :, None]
+        else:
+            found = self.whole.by_group(wanted, shape[1])
+            if found is None:
+                return None
+            columns, maps = found
+        if self.design.kind[columns].any():
+            return None
+        return GroupMaps(dense.columns, self.design.position[columns], maps, centre, scale)
 
     def turn_rows(
         self, groups: IntArray, basis: FloatArray | None, first: IntArray, out: SingleArray
@@ -141,28 +198,20 @@ class Standardised:
             First row of each group in `out`.
         out : ndarray of float32, shape (rows, n)
         """
-        whole, dense = self.whole, self.design.dense
-        if not isinstance(whole, ColumnScale) or dense is None or self.design.kind.any():
+        made = self.group_maps(groups)
+        if made is None:
             for number, at in enumerate(first.tolist()):
                 rows = self.working_rows(self.coordinates_of(groups[number : number + 1]))
                 out[at : at + len(rows)] = rows if basis is None else basis[number].T @ rows
             return
         from grpsparse.backend.products import turn_columns
 
-        index, scale, centre = self._dense_groups(whole, groups)
-        turn = np.eye(index.shape[1])[None] if basis is None else basis
-        maps = np.ascontiguousarray(turn * scale[:, :, None])
-        shift = np.matmul(centre[:, None, :], turn)[:, 0]
-        turn_columns(dense.columns, index, maps, np.ascontiguousarray(shift), first, out)
-
-    def _dense_groups(
-        self, whole: ColumnScale, groups: IntArray
-    ) -> tuple[IntArray, FloatArray, FloatArray]:
-        """Return dense columns, factors and means of the coordinates of groups, each (g, m)."""
-        wanted = self.coordinates_of(groups)
-        shape = (groups.size, wanted.size // groups.size)
-        index = self.design.position[whole.index[wanted]].reshape(shape)
-        return index, whole.scale[wanted].reshape(shape), self.centre[wanted].reshape(shape)
+        maps, centre = made.maps, made.centre
+        if basis is not None:
+            maps = maps @ basis
+            centre = np.matmul(centre[:, None, :], basis)[:, 0]
+        maps, centre = np.ascontiguousarray(maps), np.ascontiguousarray(centre)
+        turn_columns(made.columns, made.index, maps, centre, first, out)
 
     @property
     def diagonal(self) -> FloatArray | None:

@@ -123,6 +123,23 @@ class SparseTransform:
         small = sp.csr_array((few.data, place[few.indices], few.indptr), shape=shape)
         return columns, SparseTransform(small)
 
+    def by_group(self, coordinates: IntArray, size: int) -> tuple[IntArray, FloatArray] | None:
+        """Return the columns (g, c) and the maps (g, c, m) of groups of m coordinates each.
+
+        None where the coordinates of a group do not all combine the same c columns.
+        """
+        if not size:
+            return None
+        few = self.rows[coordinates]
+        count = few.indices.size // coordinates.size
+        if not (np.diff(few.indptr) == count).all():
+            return None
+        columns = few.indices.reshape(-1, size, count).astype(np.int64)
+        if (columns != columns[:, :1]).any():
+            return None
+        maps = few.data.reshape(columns.shape).transpose(0, 2, 1)
+        return columns[:, 0], np.ascontiguousarray(maps)
+
     def back(self, product: FloatArray) -> FloatArray:
         """Return T' @ product, (q, K)."""
         return np.asarray(self.rows @ product)

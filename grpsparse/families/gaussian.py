@@ -65,13 +65,13 @@ class Gaussian:
 
     def conjugate(self, y: Array, theta: Array, offset: Array | float) -> Array:
         """Return theta**2 / 2 - theta (y - offset)."""
-        xp = namespace(theta)
-        return xp.sum(theta * (0.5 * theta - (y - offset)), axis=1)
+        value = theta * (0.5 * theta - (y - offset))
+        return value[:, 0] if value.shape[1] == 1 else namespace(theta).sum(value, axis=1)
 
     def deviance(self, y: Array, mu: Array) -> Array:
         """Return the squared error of every row."""
-        xp = namespace(mu)
-        return xp.sum((y - mu) ** 2, axis=1)
+        off = y - mu
+        return off[:, 0] ** 2 if off.shape[1] == 1 else namespace(mu).sum(off**2, axis=1)
 
     def check_response(self, y: Array, weights: Array, *, name: str = "the response") -> None:
         """Raise ResponseError for a constant response."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from grpsparse.backend import Array, namespace, segment_sums
+from grpsparse.backend import Array, namespace, segment_norms, segment_sums
 from grpsparse.groups import FloatArray, IntArray
 from grpsparse.penalties.protocol import Segments
 
@@ -38,17 +38,14 @@ def any_positive(level: Array | float) -> bool:
 
 def group_norms(rows: FloatArray, starts: IntArray) -> FloatArray:
     """Return the Frobenius norm of every group of rows of a (q, K) array, (G,)."""
-    squares = np.square(rows)
-    return np.sqrt(
-        segment_sums(squares[:, 0] if rows.shape[1] == 1 else squares.sum(axis=1), starts)
-    )
+    return segment_norms(rows, starts, shared=True)[:, 0]
 
 
 def norm_scale(correlation: FloatArray, segments: Segments, level: FloatArray) -> float:
     """Return the largest c in (0, 1] with ``||c * correlation_g|| <= level_g`` for all g."""
     norms = group_norms(correlation, segments.starts)
-    over = (level > 0.0) & (norms > level)
-    return float(np.min(level[over] / norms[over])) * DOWN if over.any() else 1.0
+    over = ((level > 0.0) & (norms > level)).nonzero()[0]
+    return float((level[over] / norms[over]).min()) * DOWN if over.size else 1.0
 
 
 def norm_critical(

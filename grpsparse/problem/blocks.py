@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from grpsparse.backend import segment_entries, segment_sums
+from grpsparse.backend import segment_entries, segment_norms, segment_sums
 from grpsparse.groups import BoolArray, FloatArray, IntArray
 from grpsparse.penalties import Penalty
 
@@ -37,8 +37,8 @@ class Blocks:
         Groups that carry a penalty.
     sizes : ndarray of int, shape (G,)
         Rows of the groups.
-    filled, single : bool
-        Whether every group has rows, and whether it has one row only.
+    single : bool
+        Whether every group has one row.
     """
 
     starts: IntArray
@@ -46,19 +46,17 @@ class Blocks:
     weight: FloatArray
     penalised: BoolArray = field(init=False)
     sizes: IntArray = field(init=False)
-    filled: bool = field(init=False)
     single: bool = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "penalised", self.weight > 0)
-        object.__setattr__(self, "sizes", np.diff(self.starts))
-        object.__setattr__(self, "filled", bool(self.sizes.size and self.sizes.min() > 0))
-        object.__setattr__(self, "single", self.filled and bool(self.sizes.max() == 1))
+        object.__setattr__(self, "sizes", self.starts[1:] - self.starts[:-1])
+        object.__setattr__(self, "single", bool((self.sizes == 1).all()))
 
     def part(self, groups: IntArray) -> Blocks:
         """Return the blocks of some groups, whose rows follow one another."""
-        sizes = self.sizes[groups]
-        starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        starts = np.zeros(groups.size + 1, dtype=np.int64)
+        np.cumsum(self.sizes[groups], out=starts[1:])
         return Blocks(starts, self.shared, self.weight[groups])
 
     def rows(self, groups: IntArray) -> IntArray:
@@ -75,47 +73,43 @@ class Blocks:
         """Return the Frobenius norms of the blocks, (G, 1) or (G, K)."""
         if self.single and (values.shape[1] == 1 or not self.shared):
             return np.abs(values)
-        squares = np.square(values)
-        if self.shared or values.shape[1] == 1:
-            total = squares[:, 0] if values.shape[1] == 1 else squares.sum(axis=1)
-            return np.sqrt(self._sums(total))[:, None]
-        parts = [self._sums(np.ascontiguousarray(column)) for column in squares.T]
-        return np.sqrt(np.stack(parts, axis=1))
+        return segment_norms(values, self.starts, shared=self.shared)
 
-    def _sums(self, rows: FloatArray) -> FloatArray:
-        if self.filled:
-            sums: FloatArray = np.add.reduceat(rows, self.starts[:-1])
-            return sums
-        return segment_sums(rows, self.starts)
+    def single_level(self, penalty: Penalty, lambda_: float) -> FloatArray:
+        """Return the level of the elementwise part, (G,)."""
+        level: FloatArray = (lambda_ * penalty.l1_fraction) * self.penalised
+        return level
 
-    def levels(self, penalty: Penalty, lambda_: float) -> tuple[FloatArray, FloatArray]:
-        """Return lambda * w_g and the level of the elementwise part, each (G,)."""
-        single: FloatArray = (lambda_ * penalty.l1_fraction) * self.penalised.astype(np.float64)
-        return lambda_ * self.weight, single
-
-    def value(self, penalty: Penalty, theta: FloatArray, lambda_: float) -> float:
-        """Return the penalty of the coefficients theta (q, K)."""
-        level, single = self.levels(penalty, lambda_)
-        norms = self.norms(theta)
+    def value(
+        self,
+        penalty: Penalty,
+        theta: FloatArray,
+        lambda_: float,
+        *,
+        norms: FloatArray | None = None,
+    ) -> float:
+        """Return the penalty of the coefficients theta (q, K), whose norms may be known."""
+        norms, level = self.norms(theta) if norms is None else norms, lambda_ * self.weight
         total = sum(float(penalty.radial_value(column, level).sum()) for column in norms.T)
         if penalty.l1_fraction > 0:
             rows = np.abs(theta).sum(axis=1)
-            total += float(segment_sums(rows, self.starts) @ single)
+            total += float(segment_sums(rows, self.starts) @ self.single_level(penalty, lambda_))
         return total
 
-    def zero_is_optimal(
-        self, penalty: Penalty, correlation: FloatArray, lambda_: float
-    ) -> BoolArray:
-        """Return for every group whether its blocks may all be zero given Z'W r, (G,)."""
-        excess = self.excess(penalty, correlation, lambda_)
-        return np.asarray((excess <= 0).all(axis=1))
+    def allowed(self, penalty: Penalty, lambda_: float) -> FloatArray:
+        """Return the norms up to which a gradient leaves zero optimal, (G,)."""
+        level = lambda_ * self.weight
+        slope: FloatArray = penalty.radial_derivative(np.zeros_like(level), level)
+        return slope * self.penalised
+
+    def beyond(self, penalty: Penalty, correlation: FloatArray, lambda_: float) -> FloatArray:
+        """Return the norms of the blocks' gradients, less their elementwise part, (G, K')."""
+        if penalty.l1_fraction > 0:
+            cut = np.repeat(self.single_level(penalty, lambda_), self.sizes)[:, None]
+            correlation = np.maximum(np.abs(correlation) - cut, 0.0)
+        return self.norms(correlation)
 
     def excess(self, penalty: Penalty, correlation: FloatArray, lambda_: float) -> FloatArray:
         """Return by how much every block's gradient exceeds what zero allows, (G, K')."""
-        level, single = self.levels(penalty, lambda_)
-        if penalty.l1_fraction > 0:
-            cut = np.repeat(single, self.sizes)[:, None]
-            correlation = np.maximum(np.abs(correlation) - cut, 0.0)
-        allowed = penalty.radial_derivative(np.zeros_like(level), level) * self.penalised
-        beyond: FloatArray = self.norms(correlation) - allowed[:, None]
-        return beyond
+        beyond = self.beyond(penalty, correlation, lambda_)
+        return beyond - self.allowed(penalty, lambda_)[:, None]

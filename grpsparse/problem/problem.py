@@ -15,11 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from grpsparse.backend import LINEAR
 from grpsparse.design import Standardised
 from grpsparse.errors import ResponseError
 from grpsparse.groups import Deferred, FloatArray, IntArray
 from grpsparse.penalties import Penalty
 from grpsparse.problem.blocks import Blocks
+from grpsparse.problem.grams import GroupGrams
 from grpsparse.problem.null import Basis, fit_null, unpenalised_basis
 from grpsparse.problem.smooth import Observed, SmoothFit
 
@@ -122,6 +124,7 @@ class Problem:
     gradient_scale: float  # lambda_max, or the null residual's norm where nothing is penalised
     curvature: float  # of the loss in eta, typical at the null fit
     squares: Deferred[FloatArray]  # W-norms squared of the coordinates, (q,)
+    grams: GroupGrams
 
     @property
     def dtype(self) -> Any:
@@ -132,6 +135,11 @@ class Problem:
     def n_outputs(self) -> int:
         """Number of linear predictors K."""
         return int(self.data.y.shape[1])
+
+    @property
+    def turned(self) -> bool:
+        """Whether groups may be solved in any orthonormal basis: the penalty is one of norms."""
+        return self.penalty.code == LINEAR and self.penalty.l1_fraction == 0
 
     def correlate(self, dual: FloatArray) -> FloatArray:
         """Return Z'W dual, (q, K), for a dual point (n, K)."""
@@ -205,6 +213,7 @@ def build_problem(
         size,
         _typical_curvature(data, fit),
         Deferred(lambda: coordinates.squares(data.weights)),
+        GroupGrams(coordinates, data.weights),
     )
 
 

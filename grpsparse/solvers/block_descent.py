@@ -74,16 +74,16 @@ class BlockDescent:
         if task.gradient is None and work.settled():
             used = work.finish(task.accuracy)
             if used:
-                return Solution(work.state(), work.penalty_value, used, newton_steps=used)
+                return Solution(work.state(), used, newton_steps=used)
         used, since, patience, steps = 0, 0, PATIENCE, 0
         while used < self.max_iter:
             refined, damping = work.gradient is not None, work.damping
-            sweeps, gain = work.newton_step(min(self.max_iter - used, patience), task.accuracy)
-            used, since, steps = used + sweeps, since + sweeps, steps + 1
+            step = work.newton_step(min(self.max_iter - used, patience), task.accuracy)
+            used, since, steps = used + step.sweeps, since + step.sweeps, steps + 1
             rejected = work.damping > damping
             if work.damping > LARGEST_DAMPING:
                 break
-            if not rejected and (refined or gain <= task.accuracy):
+            if not rejected and (refined or min(step.opening, step.left) <= task.accuracy):
                 break
             if since >= patience:
                 finished = work.finish(0.0)
@@ -93,7 +93,6 @@ class BlockDescent:
             work.refresh()
         return Solution(
             work.state(),
-            work.penalty_value,
             used,
             exhausted=used >= self.max_iter,
             newton_steps=steps,
@@ -116,4 +115,4 @@ def _by_moments(
             patience *= 2
     if task.target < FINE:
         finished += work.finish()
-    return Solution(work.state(), work.penalty_value, used + finished, exhausted=used >= max_iter)
+    return Solution(work.state(), used + finished, exhausted=used >= max_iter)

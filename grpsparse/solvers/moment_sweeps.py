@@ -39,7 +39,8 @@ class MomentSweeps:
         self.moments, self.working, self.task = moments, working, task
         self.theta, self.intercept, self.eta = start.theta.copy(), start.intercept, start.eta
         self.base = start.correlation.T.copy()
-        self.spans, self.levels, self.metric = working.plan(task.groups, task.lambda_)
+        self.plan = working.plan(task.groups, task.lambda_)
+        self.spans, self.levels, self.metric = self.plan.spans, self.plan.levels, self.plan.metric
 
     def sweep(self, max_sweeps: int) -> tuple[int, float]:
         """Sweep until little is gained; return sweeps and first gain over the null deviance."""
@@ -52,7 +53,7 @@ class MomentSweeps:
             return 0, 0.0
         first, second = penalty.parameters
         slack = CONVEX_SLACK if penalty.convex else NONCONVEX_SLACK
-        sweeps, gain = descend(
+        sweeps, gain, *_ = descend(
             None,
             None,
             None,
@@ -70,18 +71,12 @@ class MomentSweeps:
 
     def state(self) -> State:
         """Return the point reached."""
-        self.working.keep_metric(self.task.groups, self.metric)
+        self.working.keep_metric(self.plan)
         correlation = self.base.T
         if self.task.target < EXACT_BELOW:
             correlation = self.moments.correlation(self.theta)
         square, _ = self.moments.squares(self.theta, correlation)
         return State(self.theta, self.intercept, self.eta, 0.5 * square, correlation=correlation)
-
-    @property
-    def penalty_value(self) -> float:
-        """Penalty of the point reached."""
-        penalty = self.moments.problem.penalty
-        return self.working.blocks.value(penalty, self.theta, self.task.lambda_)
 
     def finish(self) -> int:
         """Take Newton steps on the active blocks if they are few; return how many."""

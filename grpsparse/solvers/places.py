@@ -7,7 +7,7 @@ times a matrix, its basis. What is neither is dense.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ DENSE, FACTOR, SPARSE = 0, 1, 2  # as in grpsparse.backend.rows
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """How coordinates are made of cells or sparse columns.
+    """How coordinates are made of cells, sparse columns, or rows that others have filled.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class Frames:
     column : ndarray of int, shape (m,)
         The cell within its factor, or the sparse column.
     turns : ndarray
-        Bases (cells, coordinates) of interactions, one after the other.
+        Bases (cells, coordinates) of interactions, and of rows, one after the other.
     """
 
     lead: FloatArray
@@ -52,6 +52,10 @@ class Frames:
                 for mine, theirs in zip(self.arrays(), other.arrays(), strict=True)
             )
         )
+
+    def turned_by(self, maps: FloatArray) -> Frames:
+        """Return these with more bases."""
+        return replace(self, turns=np.concatenate([self.turns, maps.ravel()]))
 
     def arrays(self) -> tuple[FloatArray, FloatArray, IntArray, FloatArray]:
         """Return the tuple that the kernels take."""

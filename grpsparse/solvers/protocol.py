@@ -43,8 +43,6 @@ class Solution:
     Parameters
     ----------
     state : State
-    penalty : float
-        Penalty of the point at the task's lambda.
     n_iter : int
         Sweeps and Newton steps on the working set.
     exhausted : bool
@@ -54,7 +52,6 @@ class Solution:
     """
 
     state: State
-    penalty: float
     n_iter: int
     exhausted: bool = field(default=False, kw_only=True)
     newton_steps: int = field(default=0, kw_only=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from grpsparse.groups import FloatArray, SingleArray
@@ -14,7 +16,7 @@ from grpsparse.solvers.sources import Sources
 from grpsparse.solvers.weighted import weighted_gram
 from grpsparse.solvers.working_set import WorkingSet
 
-__all__ = ["LARGEST_DAMPING", "Sweeps"]
+__all__ = ["LARGEST_DAMPING", "Gains", "Sweeps"]
 
 NEWTON_VARIABLES = 600  # largest system that is finished by Newton's method
 FEW_VARIABLES = 100  # the same while the accuracy asked is coarse
@@ -33,6 +35,29 @@ NONCONVEX_SLACK = 1.0001  # rounding in single precision
 LEAST_CURVATURE = 1e-6  # of the typical one: what moves nothing must not run away on rounding
 
 
+_Swept = tuple[int, float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Gains:
+    """What a Newton step gained, as shares of the null deviance.
+
+    Parameters
+    ----------
+    sweeps : int
+    opening : float
+        By its last sweep over all blocks: what another step promises at least.
+    left : float
+        What another step would gain. Sweeps leave what they would go on to gain at the ratio of
+        the last two; the model leaves the square of its error over the gain, since Newton's
+        method squares the distance. Infinite where there is nothing to tell it by.
+    """
+
+    sweeps: int
+    opening: float
+    left: float
+
+
 class Sweeps:
     """One solve on a working set.
 
@@ -46,32 +71,41 @@ class Sweeps:
 
     def __init__(self, problem: Problem, start: State, working: WorkingSet, task: Task) -> None:
         self.problem, self.working, self.task = problem, working, task
-        theta = working.grown(start.theta)
-        self.theta = np.concatenate([start.intercept[None][: working.top], theta])
+        self.theta = np.zeros((working.top + working.size, start.theta.shape[1]))
+        self.theta[: working.top] = start.intercept
+        self.theta[working.top : working.top + start.theta.shape[0]] = start.theta
         self.eta, self.loss = start.eta, start.loss
         self.exact = True  # whether eta is that of the coefficients in double precision
         self.intercept = start.intercept
         self.gradient = task.gradient
-        self.spans, self.levels, self.metric = working.plan(task.groups, task.lambda_)
+        self.plan = working.plan(task.groups, task.lambda_)
+        self.spans, self.levels, self.metric = self.plan.spans, self.plan.levels, self.plan.metric
         self.quadratic = problem.data.family.hessian == "constant"
-        self.penalty_value = self._penalty(self.theta)
+        self._paid: float | None = None
         self.damping = 1.0  # on the model's curvature
 
     def _penalty(self, theta: FloatArray) -> float:
         blocks = self.working.blocks
         return blocks.value(self.problem.penalty, theta[self.working.top :], self.task.lambda_)
 
+    @property
+    def penalty_value(self) -> float:
+        """Penalty of the point reached."""
+        if self._paid is None:
+            self._paid = self._penalty(self.theta)
+        return self._paid
+
     def state(self) -> State:
         """Return the point reached."""
-        self.working.keep_metric(self.task.groups, self.metric)
+        self.working.keep_metric(self.plan)
         top = self.working.top
         intercept = self.theta[0] if top else self.intercept
         return State(self.theta[top:], intercept, self.eta, self.loss)
 
-    def newton_step(self, max_sweeps: int, accuracy: float) -> tuple[int, float]:
-        """Minimise the model, move, and return sweeps and first gain over the null deviance."""
+    def newton_step(self, max_sweeps: int, accuracy: float) -> Gains:
+        """Minimise the model, move, and return what was gained over the null deviance."""
         if not self.spans.size:
-            return 0, 0.0
+            return Gains(0, 0.0, 0.0)
         limits = (
             max_sweeps,
             accuracy * self.problem.scale,
@@ -81,12 +115,17 @@ class Sweeps:
         sources = self.working.sources
         moved: FloatArray | SingleArray
         if sources is None:
-            sweeps, gain, theta, moved = self._gram_step(limits)
+            swept, theta, moved = self._gram_step(limits)
         else:
-            sweeps, gain, theta, moved = self._rows_step(sources, limits)
+            swept, theta, moved = self._rows_step(sources, limits)
         self.gradient = None
-        self._move(theta, moved)
-        return sweeps, gain / self.problem.scale
+        gained = self._move(theta, moved)
+        sweeps, opening, total, before, last = swept
+        left = np.inf
+        squares = self.problem.data.family.hessian != "piecewise"
+        if squares and sweeps > 1 and last < before and gained > 0.0:
+            left = last**2 / (before - last) + (gained - total) ** 2 / gained
+        return Gains(sweeps, opening / self.problem.scale, left / self.problem.scale)
 
     def _kernel_penalty(self) -> tuple[int | None, tuple[float, float, float, float]]:
         penalty = self.problem.penalty
@@ -98,8 +137,8 @@ class Sweeps:
 
     def _rows_step(
         self, sources: Sources, limits: tuple[int, float, float, int]
-    ) -> tuple[int, float, FloatArray, SingleArray]:
-        """Sweep in residual form; return sweeps, first gain, coefficients, and what eta moves."""
+    ) -> tuple[_Swept, FloatArray, SingleArray]:
+        """Sweep in residual form; return gains, coefficients, and what eta moves."""
         from grpsparse.backend.kernels import descend
         from grpsparse.backend.scratch import scratch
 
@@ -116,7 +155,7 @@ class Sweeps:
         moved = np.zeros_like(left)
         chances, curvature = self._model()
         columns, factors, sparse = sources.arrays()
-        sweeps, gain = descend(
+        swept: _Swept = descend(
             columns,
             factors,
             sparse,
@@ -129,11 +168,11 @@ class Sweeps:
             scratch(self.spans, left.shape, constant=self.quadratic and self.damping == 1.0),
             limits,
         )
-        return int(sweeps), float(gain), theta, moved.T
+        return swept, theta, moved.T
 
     def _gram_step(
         self, limits: tuple[int, float, float, int]
-    ) -> tuple[int, float, FloatArray, FloatArray]:
+    ) -> tuple[_Swept, FloatArray, FloatArray]:
         """Sweep on the Hessian of the groups' coordinates; return as `_rows_step` does."""
         from grpsparse.backend.kernels import descend
         from grpsparse.backend.scratch import scratch
@@ -143,7 +182,7 @@ class Sweeps:
         rows, spans = system.rows, system.spans(self.spans)
         theta = np.ascontiguousarray(self.theta[rows])
         scale = system.scale(spans, turned=working.turned)
-        sweeps, gain = descend(
+        swept: _Swept = descend(
             None,
             None,
             None,
@@ -159,7 +198,7 @@ class Sweeps:
         step = theta - self.theta[rows]
         whole = self.theta.copy()
         whole[rows] = theta
-        return int(sweeps), float(gain), whole, system.predictor(step)
+        return swept, whole, system.predictor(step)
 
     def _share(self) -> float:
         """Return the share of the first sweep's gain at which the model counts as minimised."""
@@ -178,12 +217,17 @@ class Sweeps:
             return None, weighted
         return np.ascontiguousarray(curvature, np.float32), weighted
 
-    def _move(self, theta: FloatArray, moved: FloatArray | SingleArray) -> None:
-        """Accept the step if the objective does not rise.
+    def _move(self, theta: FloatArray, moved: FloatArray | SingleArray) -> float:
+        """Accept the step if the objective does not rise, and return by how much it falls.
 
-        Between two points a convex objective falls too, so the step is halved; a nonconvex
-        one may be higher, so there the curvature of the next model is raised.
+        A quadratic loss is its own model, and what the step lowered is known. Otherwise, between
+        two points a convex objective falls too, so the step is halved; a nonconvex one may be
+        higher, so there the curvature of the next model is raised.
         """
+        if self.quadratic:
+            self.theta, self.eta = theta, self.eta + moved
+            self.exact, self._paid = False, None
+            return 0.0
         data = self.problem.data
         before = self.loss + self.penalty_value
         size = 1.0
@@ -192,14 +236,15 @@ class Sweeps:
             trial = theta if size == 1.0 else self.theta + size * (theta - self.theta)
             penalty = self._penalty(trial)
             loss = data.loss(eta)
-            if self.quadratic or loss + penalty <= before + 1e-15 * max(1.0, abs(before)):
-                self.theta, self.eta, self.penalty_value = trial, eta, penalty
+            if loss + penalty <= before + 1e-15 * max(1.0, abs(before)):
+                self.theta, self.eta, self._paid = trial, eta, penalty
                 self.loss = loss
                 self.damping = max(1.0, 0.5 * self.damping)
                 self.exact &= self.working.sources is None
-                return
+                return before - loss - penalty
             size *= 0.5
         self.damping *= 4.0
+        return 0.0
 
     def settled(self) -> bool:
         """Return whether Newton's method may go first: all blocks are active, as they were.
@@ -207,6 +252,8 @@ class Sweeps:
         Only for convex problems: the certificate then tells whether a block should have left.
         """
         if not self.problem.penalty.convex or not 0 < self.theta.size <= NEWTON_VARIABLES:
+            return False
+        if self.quadratic and self.task.accuracy >= COARSE:
             return False
         entries = (self.spans[:, 1] - self.spans[:, 0]) @ (self.spans[:, 3] - self.spans[:, 2])
         if np.count_nonzero(self.theta) < entries:
@@ -223,6 +270,8 @@ class Sweeps:
         if not self.spans.size:
             return 0
         self._shift()
+        if self.quadratic and accuracy >= COARSE:
+            return 0
         entries = int(np.count_nonzero(self.theta))
         n = self.eta.shape[0]
         most = NEWTON_VARIABLES if accuracy < COARSE else FEW_VARIABLES
@@ -248,7 +297,7 @@ class Sweeps:
         self.theta = self.theta.copy()
         self.theta[used] = fit.theta
         self.eta, self.loss, self.exact = fit.eta, fit.loss, True
-        self.penalty_value = self._penalty(self.theta)
+        self._paid = None
         return fit.n_steps
 
     def refresh(self) -> None:
@@ -264,4 +313,4 @@ class Sweeps:
             used = np.flatnonzero(constant)
             self.theta = self.theta - constant[:, None]
             self.eta = self.eta - (constant[used] @ self.working.exact_rows(used))[:, None]
-            self.penalty_value = self._penalty(self.theta)
+            self._paid = None

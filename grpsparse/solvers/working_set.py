@@ -8,21 +8,43 @@ penalty sees norms only, so that a block's exact metric is diagonal; norms are t
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from grpsparse.backend import LINEAR, segment_sums
+from grpsparse.backend import segment_sums
 from grpsparse.design import ColumnScale
 from grpsparse.groups import BoolArray, FloatArray, IntArray
 from grpsparse.problem import Blocks, Moments, Problem
 from grpsparse.solvers.sources import Sources, in_place
+from grpsparse.solvers.store import Store
 
-__all__ = ["WorkingSet"]
+__all__ = ["Plan", "WorkingSet"]
 
-INTERCEPT = -1  # group of the intercept's blocks
-SINGLE = 2.0**-24  # relative rounding of single precision
 KEPT_ENTRIES = 4_000_000  # of the rows in double precision, below which they are kept
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Blocks to sweep over.
+
+    Parameters
+    ----------
+    chosen : ndarray of int, shape (B,)
+        Their numbers in the working set.
+    spans : ndarray of int, shape (B, 8)
+        See :mod:`grpsparse.backend.rows`.
+    levels : ndarray of shape (B, 2)
+        Lambda times the weight of the norm, and of the elementwise part.
+    metric : ndarray of shape (B,)
+        Scalars s, which sweeps change.
+    """
+
+    chosen: IntArray
+    spans: IntArray
+    levels: FloatArray
+    metric: FloatArray
 
 
 class WorkingSet:
@@ -37,6 +59,8 @@ class WorkingSet:
         Of a problem to be solved without rows: then all groups belong to the set.
     rounded : bool
         Whether products may be taken with the columns in single precision, where all are dense.
+    store : Store, optional
+        Of dense columns, shared with other sets of weights.
 
     Attributes
     ----------
@@ -50,8 +74,6 @@ class WorkingSet:
         Segments of these rows, and weights.
     scale : ndarray of shape (top + m,)
         Curvatures D of the rows.
-    rounding : ndarray of shape (G,)
-        Bounds on what rounding changed in the columns of each group, as Frobenius W-norms.
     """
 
     def __init__(
@@ -61,27 +83,30 @@ class WorkingSet:
         gathered: bool = True,
         moments: Moments | None = None,
         rounded: bool = False,
+        store: Store | None = None,
     ) -> None:
         self._problem = problem
         self._may_round = rounded
         self.moments = moments
         # the columns are centred: without rows the intercept is that of the null fit
         self.top = 1 if problem.intercept and moments is None else 0
-        self.turned = problem.penalty.code == LINEAR and problem.penalty.l1_fraction == 0
+        self.turned = problem.turned
         self.held: BoolArray = np.zeros(problem.blocks.weight.size, dtype=bool)
         self.groups: IntArray = np.empty(0, dtype=np.int64)
         self.coordinates: IntArray = np.empty(0, dtype=np.int64)
         self._place = np.full(self.held.size, -1)  # of each group among those gathered
-        self.rounding: FloatArray = np.zeros(self.held.size)
         self.blocks = Blocks(np.zeros(1, np.int64), problem.blocks.shared, np.empty(0))
         self.scale: FloatArray = np.ones(self.top)
-        self.sources = Sources(problem, self.top) if gathered and moments is None else None
+        self.sources = None
+        if gathered and moments is None:
+            self.sources = Sources(problem, self.top, store or Store(problem))
         self._turn: Any = None  # block-diagonal, rows and columns (m, m); None is the identity
         classes = np.arange(problem.n_outputs * self.top)
         zero = np.zeros_like(classes)
         self._spans = np.stack([zero, zero + 1, classes, classes + 1, *[zero] * 3, zero - 1], 1)
-        self._group_of_block = np.full(classes.size, INTERCEPT)
-        self._weight_of_block = np.zeros(classes.size)
+        self._group_of_block = np.full(classes.size, self.held.size)  # past the last one
+        self._asked: BoolArray = np.ones(self.held.size + 1, dtype=bool)
+        self._weight_of_block = np.zeros((classes.size, 2))
         self.metric: FloatArray = np.full(classes.size, problem.curvature)
         self._exact = np.empty((0, 0))
         if moments is None:
@@ -110,14 +135,12 @@ class WorkingSet:
         if self.sources is None:
             gathered = in_place(new.size, int(starts[-1]))
         else:
-            gathered = self.sources.add(new, starts, turned=self.turned)
+            gathered = self.sources.add(new, starts)
         self._append_blocks(new, self.top + self.size + starts, gathered.places)
         self._append_turn(starts, gathered.turns)
         self.coordinates = np.concatenate([self.coordinates, self._problem.blocks.rows(new)])
         held = self.blocks
         self._place[new] = held.weight.size + np.arange(new.size)
-        if self._may_round:
-            self.rounding[new] = self._rounding_of(self.coordinates[held.starts[-1] :], starts)
         self.scale = np.concatenate([self.scale, gathered.scale])
         self.groups = np.concatenate([self.groups, new])
         self.blocks = Blocks(
@@ -152,28 +175,22 @@ class WorkingSet:
         self._spans = np.concatenate([self._spans, spans])
         self._group_of_block = np.concatenate([self._group_of_block, np.repeat(groups, copies)])
         weight = np.repeat(self._problem.blocks.weight[groups], copies)
-        self._weight_of_block = np.concatenate([self._weight_of_block, weight])
+        single = self._problem.penalty.l1_fraction * (weight > 0)
+        weights = np.stack([weight, single], axis=1)
+        self._weight_of_block = np.concatenate([self._weight_of_block, weights])
         first = np.full(groups.size * copies, self._problem.curvature)
         self.metric = np.concatenate([self.metric, first])
 
-    def plan(self, groups: BoolArray, lambda_: float) -> tuple[IntArray, FloatArray, FloatArray]:
-        """Return spans (B, 8), levels (B, 2) and metrics (B,) of the blocks of some groups.
+    def plan(self, groups: BoolArray, lambda_: float) -> Plan:
+        """Return the blocks of some groups, those of the intercept first."""
+        self._asked[:-1] = groups
+        chosen = self._asked[self._group_of_block].nonzero()[0]
+        levels = lambda_ * self._weight_of_block[chosen]
+        return Plan(chosen, self._spans[chosen], levels, self.metric[chosen])
 
-        The intercept's blocks come first.
-        """
-        chosen = np.flatnonzero(self._chosen(groups))
-        weight = self._weight_of_block[chosen]
-        single = self._problem.penalty.l1_fraction * (weight > 0)
-        levels: FloatArray = lambda_ * np.stack([weight, single], axis=1)
-        return self._spans[chosen], levels, self.metric[chosen]
-
-    def keep_metric(self, groups: BoolArray, metric: FloatArray) -> None:
+    def keep_metric(self, plan: Plan) -> None:
         """Remember the metrics that a sweep ended with."""
-        self.metric[self._chosen(groups)] = metric
-
-    def _chosen(self, groups: BoolArray) -> BoolArray:
-        # the intercept's group is the entry past the last one
-        return np.asarray(np.append(groups, True)[self._group_of_block])
+        self.metric[plan.chosen] = plan.metric
 
     def grown(self, theta: FloatArray) -> FloatArray:
         """Return coefficients of an earlier, smaller working set with zeros for the new rows."""
@@ -199,30 +216,14 @@ class WorkingSet:
         return eta
 
     def correlate(self, stored: Sources, weighted: FloatArray, groups: IntArray) -> FloatArray:
-        """Return Z'W R of groups that are held, from stored columns, one group after another."""
+        """Return Z'W R of groups that are held, from stored columns and in the working basis.
+
+        Rows of one group follow those of another; groups are in the order asked for.
+        """
         place = self._place[groups]
         rows = self.blocks.rows(place[place >= 0])  # the others have no coordinates
-        found = stored.correlate(weighted, self.top + rows)
-        if self._turn is None:
-            return found
-        whole = np.zeros((self.size, weighted.shape[1]))
-        whole[rows] = found
-        standard: FloatArray = self.standard(whole)[rows]
-        return standard
-
-    def _rounding_of(self, coordinates: IntArray, starts: IntArray) -> FloatArray:
-        """Return bounds on the Frobenius W-norms of what rounding changes in groups, (g,).
-
-        A stored entry is rounded once where coordinates combine columns. Columns as they are
-        come with their means, which are taken off first, four columns of a group at a time.
-        """
-        problem = self._problem
-        bound = np.sqrt(segment_sums(problem.squares.value[coordinates], starts))
-        if isinstance(problem.coordinates.whole, ColumnScale):
-            centre = segment_sums(problem.coordinates.centre[coordinates] ** 2, starts)
-            bound = (2.0 + np.diff(starts) / 4.0) * (bound + np.sqrt(centre))
-        rounded: FloatArray = SINGLE * bound
-        return rounded
+        rows += self.top
+        return stored.correlate(weighted, rows)
 
     def be_exact(self) -> None:
         """Take products with the columns as they are from now on."""

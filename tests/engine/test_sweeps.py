@@ -46,7 +46,7 @@ def take(work, count, enough=0.0):
     """Sweep `count` times; return first gain, coefficients, and what the predictor moves by."""
     limits, sources = (count, enough, enough, count), work.working.sources
     found = work._gram_step(limits) if sources is None else work._rows_step(sources, limits)
-    _, gain, theta, moved = found
+    (_, gain, *_), theta, moved = found
     return gain, theta, moved
 
 
@@ -185,7 +185,7 @@ def test_metrics_are_kept(data):
     learned = work.metric.copy()
     state = work.state()
     assert isinstance(state, State)
-    *_, metric = work.working.plan(work.task.groups, work.task.lambda_)
+    metric = work.working.plan(work.task.groups, work.task.lambda_).metric
     np.testing.assert_array_equal(metric, learned)
     assert np.ptp(learned) > 0
 
