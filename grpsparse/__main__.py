@@ -14,12 +14,19 @@ import argparse
 import json
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grpsparse.errors import DataError, GrpsparseError, LambdaError, OptionError, PenaltyError
+from grpsparse.errors import (
+    DataError,
+    FamilyError,
+    GrpsparseError,
+    LambdaError,
+    OptionError,
+    PenaltyError,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -141,19 +148,44 @@ def read_penalty(text: str) -> Any:
     """
     from grpsparse import penalties
 
+    return _with_parameters(text, penalties.get, "--penalty", PenaltyError)
+
+
+def read_family(text: str) -> Any:
+    """Make a family from ``name`` or ``name:parameter=value,...``.
+
+    Raises
+    ------
+    FamilyError
+        For an unknown name or parameter, or a value out of range.
+
+    Examples
+    --------
+    >>> read_family("huber:delta=2").delta
+    2.0
+    """
+    from grpsparse import families
+
+    return _with_parameters(text, families.get, "--family", FamilyError)
+
+
+def _with_parameters(
+    text: str, get: Callable[[str], Any], option: str, error: type[GrpsparseError]
+) -> Any:
+    """Return what a name stands for, with the parameters behind its colon."""
     name, _, rest = text.partition(":")
-    penalty = penalties.get(name)
-    known = [each.name for each in fields(penalty) if each.init and not each.kw_only]  # type: ignore[arg-type]
+    part = get(name)
+    known = [each.name for each in fields(part) if each.init and not each.kw_only]
     values: dict[str, Any] = {}
-    for part in filter(None, rest.split(",")):
-        key, _, value = part.partition("=")
+    for given in filter(None, rest.split(",")):
+        key, _, value = given.partition("=")
         if key not in known or not value:
-            raise PenaltyError(
-                f"{part!r} in --penalty {text!r} is not a parameter of {name!r}; give "
+            raise error(
+                f"{given!r} in {option} {text!r} is not a parameter of {name!r}; give "
                 f"{' or '.join(f'{each}=VALUE' for each in known) or 'the name alone'}."
             )
-        values[key] = _value(value, part)
-    return replace(penalty, **values) if values else penalty  # type: ignore[type-var]
+        values[key] = _value(value, given, option, error)
+    return replace(part, **values) if values else part
 
 
 def _json(record: dict[str, Any]) -> str:
@@ -163,10 +195,11 @@ def _json(record: dict[str, Any]) -> str:
 def _arguments(options: argparse.Namespace) -> dict[str, Any]:
     """Return the arguments that were given; the others keep the defaults of the library."""
     given = {name: getattr(options, name, None) for name in options.passed}
-    if given["penalty"] is not None:
-        text = str(given["penalty"])
-        penalty = read_penalty(text)
-        given["penalty"] = penalty if ":" in text else text
+    for option, read in (("penalty", read_penalty), ("family", read_family)):
+        text = str(given.get(option) or "")
+        if text and text != "auto":
+            found = read(text)
+            given[option] = found if ":" in text else text
     asked = given.get("lambda_")
     if asked is not None:
         given["lambda_"] = [_lambda(part) for part in str(asked).split(",")]
@@ -222,15 +255,13 @@ def _lambda(text: str) -> float:
         raise LambdaError(f"--lambda is {text!r}; give a number from 0 up.") from None
 
 
-def _value(text: str, part: str) -> float | bool:
+def _value(text: str, part: str, option: str, error: type[GrpsparseError]) -> float | bool:
     if text.lower() in {"true", "false"}:
         return text.lower() == "true"
     try:
         return float(text)
     except ValueError:
-        raise PenaltyError(
-            f"{part!r} in --penalty has no number; give one, or true/false."
-        ) from None
+        raise error(f"{part!r} in {option} has no number; give one, or true/false.") from None
 
 
 def _prediction_table(fit: PathFit | CVFit, values: Any, *, index: Any, type: str) -> pd.DataFrame:  # noqa: A002
@@ -304,7 +335,9 @@ def _add_model(command: Any) -> tuple[str, ...]:
     command.add_argument(
         "--penalty", metavar="NAME[:KEY=VALUE,...]", help="such as group_mcp:gamma=4"
     )
-    command.add_argument("--family", help="gaussian, binomial, multinomial or poisson")
+    command.add_argument(
+        "--family", metavar="NAME[:KEY=VALUE,...]", help="such as poisson, or huber:delta=2"
+    )
     command.add_argument("--groups", choices=("term", "column"), help="what a group is")
     command.add_argument(
         "--class-groups", choices=("shared", "separate"), help="one set of groups, or one per class"

@@ -19,7 +19,7 @@ from grpsparse.groups import FloatArray
 from grpsparse.problem import Problem, moments_of
 from grpsparse.reach import CommonReach
 from grpsparse.record import Grid, Path, Point, collect
-from grpsparse.solvers import Solver, Store, by_gram
+from grpsparse.solvers import Solver, Store, by_gram, by_moments
 from grpsparse.threads import each_of
 from grpsparse.track import How, Track
 
@@ -79,7 +79,7 @@ def fit_paths(
             raise OptionError(f"solver={solver.name!r} cannot fit this: {refusal}")
     first = float(grid.values[0])
     gram = _by_gram(solver, problems)
-    exact = gram and problems[0].data.family.hessian == "constant"
+    exact = gram and by_moments(problems[0])
     moments = moments_of(problems) if exact else [None] * len(problems)
     store = None if gram else Store(problems[0])
     reach = CommonReach(problems) if len(problems) > 1 and not gram else None

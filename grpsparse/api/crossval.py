@@ -33,7 +33,7 @@ def fold_plan(
     if not isinstance(stratify, bool | np.bool_):
         raise OptionError(f"`stratify` is {stratify!r}; it is True or False.")
     codes = _class_codes(opened)
-    classes = opened.response.classes
+    classes = opened.response.labels
     labels = None if codes is None or classes is None else np.array(classes, dtype=object)[codes]
     plan = make_folds(
         opened.y.shape[0],
@@ -50,7 +50,7 @@ def fold_plan(
 
 
 def _class_codes(opened: Opened) -> IntArray | None:
-    if opened.response.classes is None:
+    if opened.response.labels is None:
         return None
     if opened.y.shape[1] == 1:
         return np.asarray(opened.y[:, 0] > 0.5, dtype=np.int64)

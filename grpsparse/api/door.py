@@ -22,7 +22,7 @@ from grpsparse.design import (
     standardise,
 )
 from grpsparse.errors import DataError, GroupError, ResponseError, WeightsError
-from grpsparse.families import Response, encode_response
+from grpsparse.families import Response, encode_response, for_data
 from grpsparse.groups import FloatArray, IntArray, Model, PlainTerms, TermColumns, members
 from grpsparse.penalties import AdaptivePenalty
 from grpsparse.problem import Observed, PenaltySpec, Problem, build_problem
@@ -204,6 +204,9 @@ def open_door(
     _check_response(response, weights, frame.response_name)
     if response.weights_factor is not None:
         weights = weights * response.weights_factor
+    offsets = read_offset(frame.extra.get("offset"), frame.rows, n_outputs)
+    family, chosen = for_data(response.family, response.y, weights, offsets)
+    response = replace(response, family=family, notes=(*response.notes, *chosen))
     groups = _by_column(frame.model) if resolved.by_column else frame.model.terms
     offset = options.offset if isinstance(options.offset, str) else None
     return Opened(
@@ -216,7 +219,7 @@ def open_door(
         _penalty_factors(options.penalty_factor, frame.model),
         response,
         weights,
-        read_offset(frame.extra.get("offset"), frame.rows, n_outputs),
+        offsets,
         offset,
         {role: frame.extra[role] for role in (extra or {}) if role in frame.extra},
         frame.rows,
@@ -233,10 +236,10 @@ def _check_response(response: Response, weights: FloatArray, name: str) -> None:
     """Check what the rows of positive weight leave of the response, naming missing classes."""
     if not (weights > 0).any():
         raise WeightsError("no row of positive weight is left; at least one row must count.")
-    if response.classes is not None:
+    if response.labels is not None:
         y = response.y if response.y.shape[1] > 1 else np.hstack([1.0 - response.y, response.y])
         seen = np.asarray((y[weights > 0] > 0).any(axis=0)).tolist()
-        gone = [repr(each) for each, here in zip(response.classes, seen, strict=True) if not here]
+        gone = [repr(each) for each, here in zip(response.labels, seen, strict=True) if not here]
         if gone:
             raise ResponseError(
                 f"{name} has no row of positive weight in class {', '.join(gone)}; leave the class "

@@ -77,8 +77,9 @@ def fit(
         For a formula: pandas, polars or pyarrow data, or a dict of columns; left out, the
         variables are the caller's. For a matrix: the response y.
     family : str or Family
-        ``"gaussian"``, ``"binomial"``, ``"multinomial"``, ``"poisson"``; ``"auto"`` takes a
-        categorical, string or boolean response as classes, any other as gaussian.
+        A name of :func:`grpsparse.families.names` (``"gaussian"``, ``"binomial"``, ...), or an
+        object such as ``gs.families.Huber(delta=2.0)``; ``"auto"`` takes a categorical, string
+        or boolean response as classes, any other as gaussian.
     penalty : str or Penalty
         A name of :func:`grpsparse.penalties.names`, or an object such as
         ``GroupMCP(gamma=4)``. ``"lasso"``, ``"elastic_net"``, ``"mcp"`` and ``"scad"`` see
@@ -87,7 +88,7 @@ def fit(
         What is a group: a term of the formula, every column, or for a matrix one label per
         column. Auto: term for a formula, column for a matrix.
     class_groups : {"auto", "shared", "separate"}
-        With several classes: a group spans all of them, or every class has its own.
+        With several classes or responses: a group spans all of them, or each has its own.
     penalty_factor : number, dict or sequence
         Multiplies the groups' weights: by term name or label, or in the order of
         ``fit.terms``. 0 leaves a group unpenalised.

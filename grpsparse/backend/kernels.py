@@ -90,7 +90,7 @@ def _rows_gradient(
     alone = False
     if sparse is not None:
         if chances is None:
-            alone = spans[block, 4] == SPARSE
+            alone = spans[block, 4] == SPARSE and residual.shape[0] == 1
             if alone:
                 lazy_gradient(sparse, frames, spans, block, residual, curvature, lazy, gradient)
             else:

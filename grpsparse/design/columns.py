@@ -61,7 +61,7 @@ class DenseDesign:
 
     def correlate(self, residual: FloatArray, columns: IntArray | None = None) -> FloatArray:
         """Return X[:, columns]' @ residual, (len(columns), K); None takes all columns."""
-        by_blas = residual.shape[1] == 1 or residual.shape[1] > FEW
+        by_blas = residual.shape[1] > FEW
         if columns is None and self.dtype == np.float64 and by_blas:
             return np.asarray(self.columns @ residual)
         index = np.arange(self.shape[1]) if columns is None else columns

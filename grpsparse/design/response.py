@@ -17,8 +17,9 @@ def read_response(y: Any, n: int, *, index: Any = None) -> tuple[Any, str]:
 
     Parameters
     ----------
-    y : Series, array, list, or frame of one or two columns
-        Numbers or labels, pandas, polars and pyarrow included; two columns are counts.
+    y : Series, array, list, or frame
+        Numbers or labels, pandas, polars and pyarrow included; several columns are counts or
+        responses, as the family says.
     n : int
         Number of rows of the matrix.
     index : pandas.Index, optional
@@ -27,7 +28,7 @@ def read_response(y: Any, n: int, *, index: Any = None) -> tuple[Any, str]:
 
     Returns
     -------
-    values : pandas.Series or Categorical, or ndarray of shape (n,) or (n, k)
+    values : pandas.Series, Categorical or DataFrame, or ndarray of shape (n,) or (n, k)
         What :func:`grpsparse.families.encode_response` takes.
     name : str
         Name of a Series or of the only column of a frame, else ``"y"``.
@@ -98,7 +99,7 @@ def _column(y: Any) -> tuple[Any, str]:
     import pandas as pd
 
     if isinstance(y, pd.DataFrame):
-        return _column(y.iloc[:, 0]) if y.shape[1] == 1 else (y.to_numpy(), "y")
+        return _column(y.iloc[:, 0]) if y.shape[1] == 1 else (y, "y")
     if isinstance(y, pd.Series | pd.Index):
         return y, "y" if y.name is None else str(y.name)
     if isinstance(y, pd.Categorical):
@@ -111,7 +112,7 @@ def _column(y: Any) -> tuple[Any, str]:
             raise DataError("`y` is a lazy frame; call `.collect()` on it first.")
         if isinstance(native, nw.DataFrame):
             if native.shape[1] != 1:
-                return native.to_numpy(), "y"
+                return pd.DataFrame(native.to_numpy(), columns=native.columns), "y"
             native = native[:, 0]
         if isinstance(native, nw.Series):
             return _from_series(native), str(native.name or "y")

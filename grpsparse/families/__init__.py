@@ -1,4 +1,4 @@
-"""Families: gaussian, binomial, multinomial and poisson, one file each.
+"""Families of losses, one file each.
 
 A family is a frozen object that meets :class:`~grpsparse.families.protocol.Family`. To add one,
 write its file and enter it in :mod:`~grpsparse.families.registry`.
@@ -6,22 +6,33 @@ write its file and enter it in :mod:`~grpsparse.families.registry`.
 
 from __future__ import annotations
 
+from grpsparse.families.adaptive import Adaptive, for_data
 from grpsparse.families.binomial import Binomial
+from grpsparse.families.gamma import Gamma
 from grpsparse.families.gaussian import Gaussian
+from grpsparse.families.huber import Huber
+from grpsparse.families.mgaussian import MultiGaussian
 from grpsparse.families.multinomial import Multinomial
+from grpsparse.families.negative_binomial import NegativeBinomial
 from grpsparse.families.poisson import Poisson
 from grpsparse.families.protocol import Family
 from grpsparse.families.registry import get, names
 from grpsparse.families.response import Response, encode_response
 
 __all__ = [
+    "Adaptive",
     "Binomial",
     "Family",
+    "Gamma",
     "Gaussian",
+    "Huber",
+    "MultiGaussian",
     "Multinomial",
+    "NegativeBinomial",
     "Poisson",
     "Response",
     "encode_response",
+    "for_data",
     "get",
     "names",
 ]

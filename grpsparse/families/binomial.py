@@ -48,6 +48,7 @@ class Binomial:
     title: ClassVar[str] = "Binomial"
     hessian: ClassVar[str] = "diagonal"
     rescale: ClassVar[float | None] = 0.25
+    curvature_bound: ClassVar[float | None] = 0.25
     default_measure: ClassVar[str] = "deviance"
 
     def loss(self, y: Array, eta: Array) -> Array:
@@ -69,7 +70,11 @@ class Binomial:
         success, failure = _tails(eta)
         return (1.0 - y) * success - y * failure
 
-    def curvature(self, eta: Array) -> Array:
+    def curvature(self, y: Array, eta: Array) -> Array:  # noqa: ARG002
+        """Return mean (1 - mean)."""
+        return self.variance(eta)
+
+    def variance(self, eta: Array) -> Array:
         """Return mean (1 - mean)."""
         if is_long(eta):
             from grpsparse.backend.logistic import fill_curvature
@@ -77,6 +82,10 @@ class Binomial:
             return _by_loop(fill_curvature, eta)
         success, failure = _tails(eta)
         return success * failure
+
+    def slope(self, eta: Array) -> Array:
+        """Return mean (1 - mean)."""
+        return self.variance(eta)
 
     def mean(self, eta: Array) -> Array:
         """Return the probability of success."""

@@ -1,10 +1,18 @@
-"""Entropy terms with 0 log 0 = 0, and the rounding that a dual point may carry."""
+"""Entropy terms with 0 log 0 = 0, exponents that do not overflow, and the slack of dual points."""
 
 from __future__ import annotations
 
+from math import log as scalar_log
+
 from grpsparse.backend import Array, log, namespace
 
-__all__ = ["cross_log", "dual_slack", "safe_log", "x_log_x"]
+__all__ = ["capped", "cross_log", "dual_slack", "safe_log", "x_log_x"]
+
+
+def capped(eta: Array) -> Array:
+    """Return eta, no larger than where its exponential can still be squared."""
+    xp = namespace(eta)
+    return xp.minimum(eta, 0.5 * scalar_log(float(xp.finfo(eta.dtype).max)) - 1.0)
 
 
 def safe_log(x: Array) -> Array:

@@ -29,6 +29,7 @@ class Gaussian:
     title: ClassVar[str] = "Gaussian"
     hessian: ClassVar[str] = "constant"
     rescale: ClassVar[float | None] = 1.0
+    curvature_bound: ClassVar[float | None] = 1.0
     default_measure: ClassVar[str] = "mse"
 
     def loss(self, y: Array, eta: Array) -> Array:
@@ -39,7 +40,15 @@ class Gaussian:
         """Return eta - y."""
         return eta - y
 
-    def curvature(self, eta: Array) -> Array:
+    def curvature(self, y: Array, eta: Array) -> Array:  # noqa: ARG002
+        """Return ones."""
+        return namespace(eta).ones_like(eta)
+
+    def variance(self, eta: Array) -> Array:
+        """Return ones."""
+        return namespace(eta).ones_like(eta)
+
+    def slope(self, eta: Array) -> Array:
         """Return ones."""
         return namespace(eta).ones_like(eta)
 

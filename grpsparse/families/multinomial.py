@@ -31,6 +31,7 @@ class Multinomial:
     title: ClassVar[str] = "Multinomial"
     hessian: ClassVar[str] = "softmax"
     rescale: ClassVar[float | None] = 0.5
+    curvature_bound: ClassVar[float | None] = 0.5
     default_measure: ClassVar[str] = "deviance"
 
     def loss(self, y: Array, eta: Array) -> Array:
@@ -46,9 +47,18 @@ class Multinomial:
         """Return the probabilities minus y."""
         return self.mean(eta) - y
 
-    def curvature(self, eta: Array) -> Array:
+    def curvature(self, y: Array, eta: Array) -> Array:  # noqa: ARG002
         """Return the probabilities P; the Hessian of row i is diag(P_i) - P_i P_i'."""
         return self.mean(eta)
+
+    def variance(self, eta: Array) -> Array:
+        """Return P (1 - P), the variance of every class by itself."""
+        chances = self.mean(eta)
+        return chances * (1.0 - chances)
+
+    def slope(self, eta: Array) -> Array:
+        """Return P (1 - P), the derivative of every class in its own predictor."""
+        return self.variance(eta)
 
     def mean(self, eta: Array) -> Array:
         """Return the class probabilities."""

@@ -7,20 +7,13 @@ tangent: convex, differentiable and finite, so that a wild trial step is refused
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import log
 from typing import ClassVar
 
 from grpsparse.backend import Array, exp, namespace
 from grpsparse.errors import ResponseError
-from grpsparse.families.entropy import cross_log, dual_slack, safe_log, x_log_x
+from grpsparse.families.entropy import capped, cross_log, dual_slack, safe_log, x_log_x
 
 __all__ = ["Poisson"]
-
-
-def _capped(eta: Array) -> Array:
-    """Return eta, no larger than where its exponential can still be squared."""
-    xp = namespace(eta)
-    return xp.minimum(eta, 0.5 * log(float(xp.finfo(eta.dtype).max)) - 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +31,34 @@ class Poisson:
     title: ClassVar[str] = "Poisson"
     hessian: ClassVar[str] = "diagonal"
     rescale: ClassVar[float | None] = None
+    curvature_bound: ClassVar[float | None] = None
     default_measure: ClassVar[str] = "deviance"
 
     def loss(self, y: Array, eta: Array) -> Array:
         """Return exp(eta) - y eta of every row."""
         xp = namespace(eta)
-        capped = _capped(eta)
-        return xp.sum(exp(capped) * (1.0 + (eta - capped)) - y * eta, axis=1)
+        known = capped(eta)
+        return xp.sum(exp(known) * (1.0 + (eta - known)) - y * eta, axis=1)
 
     def gradient(self, y: Array, eta: Array) -> Array:
         """Return exp(eta) - y."""
         return self.mean(eta) - y
 
-    def curvature(self, eta: Array) -> Array:
+    def curvature(self, y: Array, eta: Array) -> Array:  # noqa: ARG002
+        """Return exp(eta)."""
+        return self.mean(eta)
+
+    def variance(self, eta: Array) -> Array:
+        """Return exp(eta)."""
+        return self.mean(eta)
+
+    def slope(self, eta: Array) -> Array:
         """Return exp(eta)."""
         return self.mean(eta)
 
     def mean(self, eta: Array) -> Array:
         """Return exp(eta)."""
-        return exp(_capped(eta))
+        return exp(capped(eta))
 
     def link(self, mu: Array) -> Array:
         """Return log(mu), about -708 at 0."""

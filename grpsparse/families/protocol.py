@@ -1,8 +1,8 @@
 """What a family is: a loss in the linear predictor, with its derivatives and its conjugate.
 
 A family knows nothing of designs or penalties. Its functions take whole arrays: the response
-``y`` and the linear predictor ``eta`` are always (n, K), K = 1 but for the multinomial family,
-of any array library.
+``y`` and the linear predictor ``eta`` are always (n, K), K = 1 but for families of several
+linear predictors, of any array library.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ __all__ = ["Family"]
 
 @runtime_checkable
 class Family(Protocol):
-    """One exponential family with its canonical link.
+    """A loss that is convex in the linear predictor, and the mean that goes with it.
 
-    The four families of this package are frozen dataclasses without fields; any object that has
-    these members can be passed as ``family=``.
+    The families of this package are frozen dataclasses; any object that has these members can be
+    passed as ``family=``.
     """
 
     @property
@@ -32,11 +32,19 @@ class Family(Protocol):
 
     @property
     def hessian(self) -> str:
-        """Shape of the curvature: ``"diagonal"``, ``"constant"`` (all ones), or ``"softmax"``."""
+        """Shape of the curvature: ``"diagonal"``, ``"constant"`` (all ones), or ``"softmax"``.
+
+        ``"piecewise"`` is diagonal, but jumps, or stands in for a second derivative of 0: then
+        Newton's method is not expected to square its error at every step.
+        """
 
     @property
     def rescale(self) -> float | None:
-        """Scale v of nonconvex penalties; None: weighted mean of mu at the null fit."""
+        """Scale v of nonconvex penalties; None: weighted mean curvature at the null fit."""
+
+    @property
+    def curvature_bound(self) -> float | None:
+        """Largest second derivative, of the softmax the largest eigenvalue; None: no bound."""
 
     @property
     def default_measure(self) -> str:
@@ -46,17 +54,24 @@ class Family(Protocol):
         """Return the loss of every row, (n,), without overflow."""
 
     def gradient(self, y: Array, eta: Array) -> Array:
-        """Return the derivative of the loss in eta, (n, K): mean minus response."""
+        """Return the derivative of the loss in eta, (n, K); canonical: mean minus response."""
 
-    def curvature(self, eta: Array) -> Array:
+    def curvature(self, y: Array, eta: Array) -> Array:
         """Return what the second derivative is made of, (n, K).
 
-        ``"diagonal"``: the second derivatives. ``"softmax"``: the probabilities P, the Hessian
-        of row i being ``diag(P_i) - P_i P_i'``.
+        ``"diagonal"``: the second derivatives. ``"piecewise"``: these, or a positive number in
+        their place. ``"softmax"``: the probabilities P, the Hessian of row i being
+        ``diag(P_i) - P_i P_i'``.
         """
 
     def mean(self, eta: Array) -> Array:
         """Return the mean, (n, K), of a linear predictor."""
+
+    def variance(self, eta: Array) -> Array:
+        """Return the variance of the response up to a constant factor, (n, K)."""
+
+    def slope(self, eta: Array) -> Array:
+        """Return the derivative of the mean in its own linear predictor, (n, K)."""
 
     def link(self, mu: Array) -> Array:
         """Return the linear predictor of a mean, finite also at the ends of its range."""

@@ -6,15 +6,29 @@ from difflib import get_close_matches
 
 from grpsparse.errors import FamilyError
 from grpsparse.families.binomial import Binomial
+from grpsparse.families.gamma import Gamma
 from grpsparse.families.gaussian import Gaussian
+from grpsparse.families.huber import Huber
+from grpsparse.families.mgaussian import MultiGaussian
 from grpsparse.families.multinomial import Multinomial
+from grpsparse.families.negative_binomial import NegativeBinomial
 from grpsparse.families.poisson import Poisson
 from grpsparse.families.protocol import Family
 
 __all__ = ["get", "names"]
 
 _FAMILIES: dict[str, Family] = {
-    family.name: family for family in (Gaussian(), Binomial(), Multinomial(), Poisson())
+    family.name: family
+    for family in (
+        Gaussian(),
+        Binomial(),
+        Multinomial(),
+        Poisson(),
+        Huber(),
+        Gamma(),
+        NegativeBinomial(),
+        MultiGaussian(),
+    )
 }
 
 
@@ -23,8 +37,9 @@ def names() -> tuple[str, ...]:
 
     Examples
     --------
-    >>> names()
-    ('gaussian', 'binomial', 'multinomial', 'poisson')
+    >>> names()  # doctest: +NORMALIZE_WHITESPACE
+    ('gaussian', 'binomial', 'multinomial', 'poisson', 'huber', 'gamma', 'negative_binomial',
+     'mgaussian')
     """
     return tuple(_FAMILIES)
 

@@ -15,6 +15,7 @@ from grpsparse.errors import ResponseError
 from grpsparse.families.labels import Classes, Column, listed, read_column
 from grpsparse.families.protocol import Family
 from grpsparse.families.registry import get
+from grpsparse.families.several import SEVERAL, read_responses
 from grpsparse.groups import FloatArray
 
 __all__ = ["Response", "encode_response"]
@@ -33,7 +34,8 @@ class Response:
     y : ndarray of shape (n, K)
         The encoded response.
     classes : tuple, optional
-        The labels in order; None for numbers, proportions and counts.
+        The labels in order, or the names of several responses; None for one column of numbers,
+        proportions and counts.
     weights_factor : ndarray of shape (n,), optional
         Trials per row, to be multiplied into the weights; from two columns of counts.
     notes : tuple of str
@@ -46,15 +48,20 @@ class Response:
     weights_factor: FloatArray | None = None
     notes: tuple[str, ...] = ()
 
+    @property
+    def labels(self) -> tuple[Any, ...] | None:
+        """The classes of a response that has some, None where `classes` names responses."""
+        return None if self.family.name == SEVERAL else self.classes
+
 
 def encode_response(values: Any, *, family: str | Family = "auto", name: str = "y") -> Response:
     """Encode a response for its family.
 
     Parameters
     ----------
-    values : array_like of shape (n,) or (n, 2)
+    values : array_like of shape (n,), (n, 2) or (n, K)
         Numbers, strings, booleans or a pandas Categorical, without missing values; two columns
-        are counts of successes and failures.
+        are counts of successes and failures, unless the family is one of several responses.
     family : str or Family
         ``"auto"`` takes labels for classes and any other number for gaussian.
     name : str
@@ -81,14 +88,17 @@ def encode_response(values: Any, *, family: str | Family = "auto", name: str = "
     """
     chosen = None if isinstance(family, str) and family == "auto" else get(family)
     shape = np.shape(values)
-    if not (len(shape) == 1 or (len(shape) == 2 and shape[1] in {1, 2})):
+    several = chosen is not None and chosen.name == SEVERAL
+    if not (len(shape) == 1 or (len(shape) == 2 and (several or shape[1] in {1, 2}) and shape[1])):
         raise ResponseError(
-            f"{name} has the shape {shape}; give one column, or two columns of counts "
-            '(successes, failures) with family="binomial".'
+            f"{name} has the shape {shape}; give one column, two columns of counts (successes, "
+            f'failures) with family="binomial", or one column per response with family="{SEVERAL}".'
         )
     if shape[0] == 0:
         raise ResponseError(f"{name} has no rows; give at least one row of data.")
-    if len(shape) == 2 and shape[1] == 2:
+    if chosen is not None and several:
+        response = Response(chosen, *read_responses(values, name))
+    elif len(shape) == 2 and shape[1] == 2:
         response = _encode_counts(values, chosen, name)
     else:
         response = _encode_column(read_column(values, name), chosen, name)
@@ -206,7 +216,7 @@ def _encode_counts(values: Any, family: Family | None, name: str) -> Response:
         given = "auto" if family is None else family.name
         raise ResponseError(
             f'{name} has two columns but family="{given}"; two columns are counts of successes '
-            'and failures, for which give family="binomial".'
+            f'and failures, for which give family="binomial", or responses, family="{SEVERAL}".'
         )
     try:
         counts = np.asarray(values, dtype=np.float64)

@@ -237,10 +237,10 @@ def _response(left: str) -> tuple[Expression, ...]:
                 "failures)` for counts."
             )
         parts.append(_expression(term.factors[0]))
-    if len(parts) not in (1, 2):
+    if not parts:
         raise FormulaError(
-            f"The response `{left}` has {len(parts)} parts; it has one, or two for counts of "
-            "successes and failures (write I(a + b) for a sum)."
+            f"The response `{left}` names no variable; write one, or several for counts or for "
+            "several responses."
         )
     return tuple(parts)
 

@@ -11,6 +11,7 @@ import pandas as pd
 from grpsparse.errors import FormulaError
 from grpsparse.formula.evaluate import Labels, Numbers, sort_value
 from grpsparse.formula.factors import learn_levels
+from grpsparse.formula.names import split_outside
 from grpsparse.formula.parse import ParsedFormula
 
 __all__ = ["assemble_response", "response_value"]
@@ -29,14 +30,8 @@ def response_value(raw: Any, name: str, n: int) -> Labels | Numbers:
         Number of rows it must have.
     """
     value = sort_value(raw, name, n)
-    if isinstance(value, Numbers):
-        if value.matrix.shape[1] > 2:
-            raise FormulaError(
-                f"The response `{name}` has {value.matrix.shape[1]} columns; it has one, or two "
-                "for counts of successes and failures."
-            )
-        if value.fields is None:
-            return Labels(pd.Series(value.matrix[:, 0]))
+    if isinstance(value, Numbers) and value.matrix.shape[1] == 1 and value.fields is None:
+        return Labels(pd.Series(value.matrix[:, 0]))
     return value
 
 
@@ -52,27 +47,38 @@ def assemble_response(values: Sequence[Any], parsed: ParsedFormula) -> Any:
 
     Returns
     -------
-    pandas.Series or ndarray of shape (n, 2)
-        Values, or counts of successes and failures.
+    pandas.Series, or DataFrame of two or more columns
+        Values; or counts of successes and failures, or several responses: the family tells.
 
     Raises
     ------
     FormulaError
-        When counts are not numbers.
+        When one of several columns is not numbers.
     """
     if len(values) == 1 and isinstance(values[0], Labels):
         return _series(values[0], parsed)
     if len(values) == 1:
-        return values[0].matrix
-    columns = []
-    for value in values:
+        return pd.DataFrame(values[0].matrix, columns=_column_names(values[0], parsed))
+    columns: dict[str, Any] = {}
+    for value, part in zip(values, parsed.response, strict=True):
         if not isinstance(value, Labels) or value.series.dtype.kind not in "iufb":
             raise FormulaError(
-                f"The response `{parsed.response_name}` has two parts, so both must be columns of "
-                "counts: successes and failures."
+                f"The response `{parsed.response_name}` has {len(values)} parts, so each must be a "
+                "column of numbers: counts of successes and failures, or responses."
             )
-        columns.append(value.series.to_numpy(dtype=np.float64))
-    return np.column_stack(columns)
+        columns[part.text] = value.series.to_numpy(dtype=np.float64)
+    return pd.DataFrame(columns)
+
+
+def _column_names(value: Numbers, parsed: ParsedFormula) -> list[str]:
+    """Return the arguments of cbind, or what else the columns are called."""
+    count, text = value.matrix.shape[1], parsed.response[0].text
+    if text.startswith("cbind("):
+        parts = [part.strip() for part in split_outside(text[len("cbind(") : -1], ",")]
+        if len(parts) == count:
+            return [part.strip("`") for part in parts]
+    named = value.fields is not None and not any(field.isdigit() for field in value.fields)
+    return list(value.fields or ()) if named else [f"y{k + 1}" for k in range(count)]
 
 
 def _series(value: Labels, parsed: ParsedFormula) -> Any:

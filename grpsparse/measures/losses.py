@@ -65,7 +65,13 @@ _TITLES = {
     "mse": "mean squared error",
     "mae": "mean absolute error",
 }
-_EPONYMS = {"gaussian": "Gaussian", "poisson": "Poisson"}
+_EPONYMS = {
+    "gaussian": "Gaussian",
+    "poisson": "Poisson",
+    "huber": "Huber",
+    "mgaussian": "Gaussian",
+    "negative_binomial": "negative binomial",
+}
 _EVERY = ("deviance", "mse", "mae")
 _ALLOWED = {
     "binomial": ("deviance", "class", "auc", "brier", "mse", "mae"),

@@ -145,9 +145,12 @@ def _polished(problem: Problem, state: State, basis: Basis) -> FloatArray:
 
 
 def _inside(problem: Problem, dual: FloatArray, basis: Basis) -> FloatArray:
-    """Return the mixture of a dual point with the null residual that just is in the domain."""
+    """Return the mixture of a dual point with the null residual that just is in the domain.
+
+    Half of it, because a residual of the null fit may stand on the border itself.
+    """
     data = problem.data
-    inner = basis.project_out(data.residual(problem.start.eta), data.weights)
+    inner = 0.5 * basis.project_out(data.residual(problem.start.eta), data.weights)
 
     def mixed(share: float) -> FloatArray:
         return (1.0 - share) * dual + share * inner

@@ -99,7 +99,12 @@ def _working_response(data: Observed) -> FloatArray:
 
 
 def _finite(data: Observed, basis: Basis, fit: SmoothFit) -> bool:
-    """Tell a finite minimiser from a run to infinity by the curvature left there."""
+    """Tell a finite minimiser from a run to infinity by the curvature left there.
+
+    A piecewise loss may have none at its minimum.
+    """
+    if data.family.hessian == "piecewise":
+        return True
     hessian = loss_hessian(data, basis.rows, fit.eta, data.residual(fit.eta))
     values = np.linalg.eigvalsh(hessian)
     if data.family.hessian == "softmax":
@@ -112,5 +117,5 @@ def _typical(data: Observed) -> float:
     mean = data.weights @ data.y
     if data.family.hessian == "softmax":
         return float(np.min(mean * (1.0 - mean)))
-    curvature = data.family.curvature(data.family.link(mean[None, :]))
+    curvature = data.family.curvature(mean[None, :], data.family.link(mean[None, :]))
     return float(min(curvature[0, 0], 1.0))

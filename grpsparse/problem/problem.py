@@ -162,7 +162,7 @@ class Problem:
         family = self.data.family
         if self.penalty.steep:
             return bounding_curvature(family, self.curvature, eta)
-        return family.curvature(eta), 1.0
+        return family.curvature(self.data.y, eta), 1.0
 
     def correlate(self, dual: FloatArray) -> FloatArray:
         """Return Z'W dual, (q, K), for a dual point (n, K)."""
@@ -210,8 +210,9 @@ def build_problem(
         fit = fit_null(data, basis, what=f"the unpenalised terms ({label})")
     else:
         basis, fit = only_intercept, null
-    bend = _curvature_scale(data, fit)
-    penalty = spec.penalty.rescaled(bend)
+    penalty = spec.penalty.rescaled(_curvature_scale(data, fit))
+    # without a bound no solver takes a steep penalty
+    bend = (data.family.curvature_bound or 1.0) if penalty.steep else 1.0
     grams = GroupGrams(coordinates, data.weights)
     if penalty.steep:
         squared = largest_eigenvalues(coordinates, grams)
@@ -250,7 +251,7 @@ def build_problem(
 
 def _typical_curvature(data: Observed, fit: SmoothFit) -> float:
     """Return the weighted mean of the curvature, of the class that bends most."""
-    curvature = data.family.curvature(fit.eta)
+    curvature = data.family.curvature(data.y, fit.eta)
     if data.family.hessian == "softmax":
         curvature = curvature * (1.0 - curvature)
     return float((data.weights @ curvature).max())
@@ -285,7 +286,7 @@ def _scale(data: Observed, null_loss: float) -> float:
 def _curvature_scale(data: Observed, fit: SmoothFit) -> float:
     if data.family.rescale is not None:
         return data.family.rescale
-    return float(data.weights @ data.family.mean(fit.eta)[:, 0])
+    return _typical_curvature(data, fit)
 
 
 def _null_fit(

@@ -140,6 +140,8 @@ def newton(
     value = loss + system.penalty_value(point)
     unit = max(abs(value) if scale is None else scale, 1e-300)
     converged, steps, previous = False, 0, np.inf
+    if data.family.hessian == "piecewise":
+        enough = ROUNDING  # steps do not square the error, so that none ends far below `enough`
     while point.size and steps < max_steps:
         found = system.direction(point, eta)
         if found is None:
@@ -248,7 +250,7 @@ def loss_hessian(
         weight = data.weights * mean[first] * ((first == second)[:, None] - mean[second])
     else:
         first = second = np.arange(n_classes)
-        weight = data.weights * data.family.curvature(eta).T
+        weight = data.weights * data.family.curvature(data.y, eta).T
     weighted = (weight[:, None, :] * rows).reshape(-1, rows.shape[1])
     blocks = (weighted @ rows.T).reshape(-1, m, m)
     out = np.zeros((n_classes, m, n_classes, m))

@@ -23,11 +23,10 @@ from scipy.sparse import csr_array
 
 from grpsparse.groups import BoolArray, FloatArray, IntArray, members
 from grpsparse.penalties import Penalty
+from grpsparse.results.check_conjugate import conjugate, mixture
 from grpsparse.results.check_loss import (
     Rows,
     basis,
-    conjugate,
-    mixture,
     project_out,
     settled,
     unpenalised_fit,
@@ -118,7 +117,8 @@ def recompute(fit: PathFit) -> FloatArray:
     case = _take_apart(fit)
     out = np.empty(fit.lambda_.size)
     zero = fit.lambda_ == 0
-    free = _Free(case.spanned, case.rows.residual(case.start))
+    # half of it: a residual of the null fit may stand on the border of the domain itself
+    free = _Free(case.spanned, 0.5 * case.rows.residual(case.start))
     step = max(1, CHUNK // max(case.rows.y.size, 1))
     for where in (np.flatnonzero(~zero), np.flatnonzero(zero)):
         if where.size and fit.lambda_[where[0]] == 0:  # then no group is penalised
@@ -159,10 +159,12 @@ def _take_apart(fit: PathFit) -> _Case:
         start = unpenalised_fit(rows, spanned)
     v = fit.family.rescale
     if v is None:
-        v = float(share @ np.asarray(fit.family.mean(start))[:, 0])
+        v = float((share @ np.asarray(fit.family.curvature(y, start))).max())
     shared = settings.class_groups == "shared"
     penalty = fit.penalty.rescaled(v)
-    bend = _curvatures(standard, weight.size, v) if penalty.steep else np.ones(weight.size)
+    bend = np.ones(weight.size)
+    if penalty.steep:
+        bend = _curvatures(standard, weight.size, fit.family.curvature_bound or 1.0)
     return _Case(rows, columns, standard, penalty, weight, bend, shared, spanned, null, start)
 
 
@@ -242,14 +244,16 @@ def _duality_gap(case: _Case, point: _Point, free: _Free) -> float:
     bent = bend > 0
     bound = np.where(bent, np.inf, slope)
     scale = _largest_scale(case, point, single, penalised, bound)
-    if mixture(rows, scale * point.dual, scale * free.inner) > 0:
+    if mixture(rows.family, rows.y, scale * point.dual, scale * free.inner) > 0:
         point = _inside(case, point, free)
         scale = _largest_scale(case, point, single, penalised, bound)
     excess = np.maximum(_sizes(case, scale * point.correlation, single)[penalised] - slope, 0.0)
     against = float(np.sum(excess[bent] ** 2 / (2.0 * bend[bent])))
 
     # the dual point is orthogonal to the unpenalised fit, which may so stand for the offset
-    lost = rows.family.loss(rows.y, point.eta) + conjugate(rows, scale * point.dual, case.start)
+    lost = rows.family.loss(rows.y, point.eta) + conjugate(
+        rows.family, rows.y, scale * point.dual, case.start
+    )
     gap = float(rows.share @ lost) + value + against
     saturated = float(rows.share @ rows.family.saturated_loss(rows.y))
     return gap / (rows.loss(case.null) - saturated)
@@ -263,7 +267,7 @@ def _inside(case: _Case, point: _Point, free: _Free) -> _Point:
     rows = case.rows
     residual = rows.residual(settled(rows, free.spanned, point.eta))
     dual = project_out(residual, free.spanned, rows.root)
-    share = mixture(rows, dual, free.inner)
+    share = mixture(rows.family, rows.y, dual, free.inner)
     if share > 0:
         dual = (1.0 - share) * dual + share * free.inner
     return replace(point, dual=dual, correlation=case.coordinates.rows @ (rows.root * dual))

@@ -1,14 +1,6 @@
-"""Losses of a certificate: conjugates, the unpenalised fit, and a dual point in its domain.
+"""Losses of a certificate: the unpenalised fit, and a dual point in the domain of its conjugate.
 
-With theta = -dloss/deta and q = y - theta the conjugate of z -> loss(y, shift + z) at -theta is
-
-- gaussian: theta**2 / 2 - theta (y - shift);
-- binomial: q log q + (1 - q) log(1 - q) + theta shift;
-- multinomial: sum_k q_k log q_k + theta_k shift_k;
-- poisson: q log q - q + theta shift.
-
-These are written out here a second time: a certificate that shares its formulas with the engine
-would share its mistakes.
+The dual point is theta = -dloss/deta; see :mod:`grpsparse.results.check_conjugate`.
 """
 
 from __future__ import annotations
@@ -17,12 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import qr
-from scipy.special import xlogy
 
 from grpsparse.families import Family
 from grpsparse.groups import FloatArray
+from grpsparse.results.check_conjugate import residual
 
-__all__ = ["Rows", "basis", "conjugate", "mixture", "project_out", "settled", "unpenalised_fit"]
+__all__ = ["Rows", "basis", "project_out", "settled", "unpenalised_fit"]
 
 DEPENDENT = 1e-9  # of a unit column beside the others: no direction of its own
 ROUNDING = 64 * float(np.finfo(np.float64).eps)
@@ -53,9 +45,8 @@ class Rows:
         return root
 
     def residual(self, eta: FloatArray) -> FloatArray:
-        """Return y - mean, (n, K)."""
-        residual: FloatArray = self.y - self.family.mean(eta)
-        return residual
+        """Return minus the derivative of the loss, (n, K)."""
+        return residual(self.family, self.y, eta)
 
     def loss(self, eta: FloatArray) -> float:
         """Return the weighted mean loss."""
@@ -130,7 +121,7 @@ def _descend(
 
 def _newton(rows: Rows, spanned: FloatArray, eta: FloatArray, slope: FloatArray) -> FloatArray:
     """Return the Newton step (r, K) up the slope (r, K)."""
-    curvature = np.asarray(rows.family.curvature(eta))
+    curvature = np.asarray(rows.family.curvature(rows.y, eta))
     n_classes = curvature.shape[1]
     if rows.family.hessian == "softmax":
         outer = curvature[:, :, None] * (np.eye(n_classes) - curvature[:, None, :])
@@ -144,52 +135,3 @@ def _newton(rows: Rows, spanned: FloatArray, eta: FloatArray, slope: FloatArray)
     square = hessian.reshape(width * n_classes, -1)
     step, *_ = np.linalg.lstsq(square, slope.ravel(), rcond=1e-14)
     return np.asarray(step.reshape(width, n_classes))
-
-
-def conjugate(rows: Rows, theta: FloatArray, shift: FloatArray) -> FloatArray:
-    """Return the conjugate of z -> loss(y, shift + z) at -theta for every row, (n,).
-
-    Parameters
-    ----------
-    rows : Rows
-    theta : ndarray of shape (n, K)
-        A dual point of the domain, but for rounding.
-    shift : ndarray of shape (n, K)
-    """
-    y, q = rows.y, rows.y - theta
-    name = rows.family.name
-    if name == "gaussian":
-        each = theta * (0.5 * theta - (y - shift))
-    elif name == "poisson":
-        q = np.maximum(q, 0.0)
-        each = xlogy(q, q) - q + theta * shift
-    elif name == "binomial":
-        q = np.clip(q, 0.0, 1.0)
-        each = xlogy(q, q) + xlogy(1.0 - q, 1.0 - q) + theta * shift
-    elif name == "multinomial":
-        q = np.maximum(q, 0.0)
-        each = xlogy(q, q) + theta * shift
-    else:
-        return np.asarray(rows.family.conjugate(y, theta, shift))
-    total: FloatArray = each.sum(axis=1)
-    return total
-
-
-def mixture(rows: Rows, theta: FloatArray, inner: FloatArray) -> float:
-    """Return the smallest share of `inner` that takes theta into the conjugate's domain.
-
-    Projecting takes means of nearly 0 (or 1) out of their range. `inner` is a dual point whose
-    means lie inside; 0 where theta is there already, up to rounding.
-    """
-    q, safe = rows.y - theta, rows.y - inner
-    lowest = 0.0 if rows.family.name in {"binomial", "multinomial", "poisson"} else -np.inf
-    highest = 1.0 if rows.family.name == "binomial" else np.inf
-    slack = ROUNDING * (1.0 + np.abs(rows.y))
-    share = 0.0
-    for out, past, room in (
-        (q < lowest - slack, lowest - q, safe - lowest),
-        (q > highest + slack, q - highest, highest - safe),
-    ):
-        if out.any():
-            share = max(share, float(np.max(past[out] / (past[out] + np.maximum(room[out], 0.0)))))
-    return share

@@ -8,6 +8,7 @@ import numpy as np
 
 from grpsparse.errors import OptionError
 from grpsparse.groups import FloatArray
+from grpsparse.results.classes import classes_of
 from grpsparse.results.points import locate
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ def confusion(cv: CVFit, lambda_: float) -> pd.DataFrame:
     from grpsparse.measures import confusion_matrix
 
     path = cv.path
-    if path.classes is None:
+    classes = classes_of(path)
+    if classes is None:
         raise OptionError(
             f"the response of this {path.family.name} fit has no classes to confuse; use "
             "`measures()` for its errors."
@@ -64,7 +66,7 @@ def confusion(cv: CVFit, lambda_: float) -> pd.DataFrame:
     return confusion_matrix(
         observed.astype(np.int64),
         np.where(np.isnan(mean).any(axis=1), -1, predicted).astype(np.int64),
-        path.classes,
+        classes,
         None if np.all(weights == 1) else weights,
     )
 

@@ -51,7 +51,7 @@ class PathFit:
     settings : Settings
         How the fit was called.
     classes : tuple, optional
-        Classes of the response, in order; a binomial fit models the second.
+        Classes of the response in order, the second of two is modelled; or names of responses.
     lambda_ : ndarray of shape (L,)
         Decreasing.
     raw_coef : ndarray of shape (L, p, K)

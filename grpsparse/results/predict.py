@@ -8,6 +8,7 @@ import numpy as np
 
 from grpsparse.errors import OptionError, WeightsError
 from grpsparse.groups import BoolArray, FloatArray
+from grpsparse.results.classes import classes_of
 from grpsparse.results.norms import contribution
 from grpsparse.results.points import LambdaLike, Points, locate
 from grpsparse.results.report import constants, effective
@@ -51,7 +52,7 @@ def check_type(fit: PathFit, wanted: str) -> None:
     """Raise unless the type of prediction exists, for this family."""
     if wanted not in TYPES:
         raise OptionError(f"`type` is {wanted!r}; give one of {', '.join(map(repr, TYPES))}.")
-    if wanted == "class" and fit.classes is None:
+    if wanted == "class" and classes_of(fit) is None:
         raise OptionError(
             f"`type` is 'class', but the response of this {fit.family.name} fit has no classes; "
             "use 'response' or 'link'."

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from grpsparse.results.classes import classes_of
 from grpsparse.results.tables import (
     WIDTH,
     columns_of,
@@ -150,7 +151,9 @@ def _term_lines(summary: PathSummary) -> list[str]:
     if len(chosen):
         lines += ["", "Norm: standard deviation of the term's part of the linear predictor."]
         several = summary.n_classes > 1
-        lines += ["Over several classes: the root of the sum of their squares."] * several
+        lines += [
+            f"Over several {summary.outputs}: the root of the sum of their squares."
+        ] * several
     return lines
 
 
@@ -261,7 +264,8 @@ def _family(fit: PathFit) -> str:
         return title
     if fit.raw_intercept.shape[1] == 1 and len(fit.classes) == 2:
         return f"{title} ({_short(str(fit.classes[1]))} against {_short(str(fit.classes[0]))})"
-    return f"{title} ({len(fit.classes)} classes)"
+    kind = "responses" if classes_of(fit) is None else "classes"
+    return f"{title} ({len(fit.classes)} {kind})"
 
 
 def _penalty(fit: PathFit) -> str:

@@ -1,13 +1,14 @@
 """Residuals of the rows as fitted, in the four kinds that R and statsmodels have.
 
-All families here have their canonical link, where the derivative of the mean is the variance:
-working = (y - mu) / v, pearson = sqrt(w) (y - mu) / sqrt(v), deviance = sign(y - mu) sqrt(w d).
+With variance v and derivative m of the mean, which are the same under a canonical link:
+working = (y - mu) / m, pearson = sqrt(w) (y - mu) / sqrt(v), deviance = sign(y - mu) sqrt(w d).
 
 References: McCullagh & Nelder (1989), Generalized Linear Models, section 2.4.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,9 +57,11 @@ def residuals(fit: PathFit, points: Points, *, type: str) -> FloatArray:  # noqa
     elif type == "deviance":
         values = root * _deviance(fit, mean, response)
     else:
-        variance = _variance(fit, eta)
         with np.errstate(divide="ignore", invalid="ignore"):
-            values = response / variance if type == "working" else root * response / variance**0.5
+            if type == "working":
+                values = response / _by_point(fit.family.slope, eta)
+            else:
+                values = root * response / _by_point(fit.family.variance, eta) ** 0.5
     out: FloatArray = squeeze(values, points)
     return out
 
@@ -72,9 +75,9 @@ def _deviance(fit: PathFit, mean: FloatArray, response: FloatArray) -> FloatArra
     return size * np.sign(response) if response.shape[1] == 1 else size
 
 
-def _variance(fit: PathFit, eta: FloatArray) -> FloatArray:
-    """Return the variance of the family, (n, K, M)."""
+def _by_point(function: Callable[[FloatArray], FloatArray], eta: FloatArray) -> FloatArray:
+    """Return a function of linear predictors (n, K) at every point, (n, K, M)."""
     out = np.empty_like(eta)
     for point in range(eta.shape[2]):
-        out[:, :, point] = fit.family.curvature(np.ascontiguousarray(eta[:, :, point]))
-    return out * (1.0 - out) if fit.family.hessian == "softmax" else out
+        out[:, :, point] = function(np.ascontiguousarray(eta[:, :, point]))
+    return out

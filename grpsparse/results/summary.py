@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from grpsparse.groups import FloatArray, IntArray, members
+from grpsparse.results.classes import classes_of
 from grpsparse.results.norms import effect_sizes, selected_terms
 from grpsparse.results.points import locate
 from grpsparse.results.residuals import deviance_at
@@ -61,6 +62,8 @@ class PathSummary:
         Whether coefficients are printed.
     name : str
         What lambda is called in print.
+    outputs : str
+        What several linear predictors are called: classes or responses.
     """
 
     title: tuple[str, ...]
@@ -76,6 +79,7 @@ class PathSummary:
     by_columns: bool
     show_coefficients: bool = False
     name: str = "lambda"
+    outputs: str = "classes"
 
     @property
     def stationary(self) -> bool:
@@ -117,6 +121,7 @@ def summarise(fit: PathFit, lambda_: float, *, coefficients: bool = False) -> Pa
         n_classes=int(fit.raw_intercept.shape[1]),
         by_columns=fit.settings.groups == "column" or penalty.l1_fraction > 0,
         show_coefficients=coefficients,
+        outputs="responses" if classes_of(fit) is None else "classes",
     )
 
 

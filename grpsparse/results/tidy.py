@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from grpsparse.groups import FloatArray
+from grpsparse.results.classes import classes_of
 from grpsparse.results.norms import norms_at
 from grpsparse.results.predict import means
 from grpsparse.results.report import report
@@ -187,7 +188,7 @@ def _frame(values: FloatArray, index: Any, *, fit: PathFit, points: Points) -> p
 
 def _fitted(fit: PathFit, mean: FloatArray) -> dict[str, Any]:
     """Return response, fitted values and residuals of the rows, as columns."""
-    y, classes, name = fit.training.y, fit.classes, fit.model.response
+    y, classes, name = fit.training.y, classes_of(fit), fit.model.response
     if y.shape[1] == 1:
         observed = y[:, 0]
         data: dict[str, Any] = {name: observed}

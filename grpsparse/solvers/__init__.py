@@ -5,14 +5,14 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 from grpsparse.errors import OptionError
-from grpsparse.solvers.arithmetic import by_gram
+from grpsparse.solvers.arithmetic import by_gram, by_moments
 from grpsparse.solvers.block_descent import BlockDescent
 from grpsparse.solvers.protocol import Solution, Solver, Task
 from grpsparse.solvers.store import Store
 from grpsparse.solvers.working_set import WorkingSet
 
 __all__ = ["BlockDescent", "Solution", "Solver", "Store", "Task", "WorkingSet"]
-__all__ += ["by_gram", "get", "names"]
+__all__ += ["by_gram", "by_moments", "get", "names"]
 
 _SOLVERS = {"block_descent": BlockDescent}
 

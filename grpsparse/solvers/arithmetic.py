@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from grpsparse.problem import Problem
 
-__all__ = ["by_gram"]
+__all__ = ["by_gram", "by_moments"]
 
 FEW_COLUMNS = 150  # dense or sparse columns whose Gram matrix is a fraction of a path's passes
 FEW_FACTORS = 64  # the same for factors, whose pairs count
@@ -19,6 +19,11 @@ LITTLE_WORK = 1e6  # multiplications that take less time than the rest of a Newt
 SMALL = 150  # coordinates of which a weighted Gram matrix is always small
 ROWS_SHARE = 0.05  # of the rows: fewer coordinates than this have small tables
 MOST_BYTES = 1e9  # of the Gram matrices of all replicates
+
+
+def by_moments(problem: Problem) -> bool:
+    """Return whether a problem's Gram matrix is the same everywhere, and of one response."""
+    return problem.data.family.hessian == "constant" and problem.n_outputs == 1
 
 
 def by_gram(problem: Problem, n_replicates: int) -> bool:
@@ -33,7 +38,7 @@ def by_gram(problem: Problem, n_replicates: int) -> bool:
     work = max(1, columns + factors)
     if factors and float(size) ** 2 > 8.0 * n * work:
         return False
-    if problem.data.family.hessian == "constant":
+    if by_moments(problem):
         return columns <= FEW_COLUMNS and 8.0 * size**2 * n_replicates <= MOST_BYTES
     pairs = 0.5 * (problem.n_outputs + 1)
     few = columns * pairs <= WEIGHTED_COLUMNS or n * float(columns) ** 2 * pairs <= LITTLE_WORK

@@ -65,7 +65,7 @@ class BlockDescent:
     def supports(self, problem: Problem) -> str | None:
         """Return None, unless a bound on the curvature is needed and there is none."""
         penalty, family = problem.penalty, problem.data.family
-        if not penalty.steep or family.rescale is not None:
+        if not penalty.steep or family.curvature_bound is not None:
             return None
         return (
             f"the {penalty.title} judges zeros by a proximal step, whose length needs a bound on "

@@ -121,7 +121,8 @@ class Sweeps:
         gained = self._move(theta, moved)
         sweeps, opening, total, before, last = swept
         left = np.inf
-        if self.problem.penalty.convex and sweeps > 1 and last < before and gained > 0.0:
+        squares = self.problem.penalty.convex and self.problem.data.family.hessian != "piecewise"
+        if squares and sweeps > 1 and last < before and gained > 0.0:
             left = last**2 / (before - last) + (gained - total) ** 2 / gained
         return Gains(sweeps, opening / self.problem.scale, left / self.problem.scale)
 

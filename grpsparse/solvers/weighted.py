@@ -93,7 +93,7 @@ def weighted_gram(
     head = np.repeat(weighted.sum(axis=0)[None], top, axis=0)
     n_classes, width = eta.shape[1], top + local.size
     gram = np.empty((n_classes, width, n_classes, width))
-    softmax = data.family.hessian == "softmax"
+    softmax, constant = (data.family.hessian == kind for kind in ("softmax", "constant"))
     for k in range(n_classes):
         for other in range(k + 1):
             bend, sign = curvature[:, k], 1.0
@@ -103,6 +103,9 @@ def weighted_gram(
                 bend, sign = bend * curvature[:, other], -1.0
             elif k != other:
                 gram[k, :, other] = gram[other, :, k] = 0.0
+                continue
+            elif constant and k:
+                gram[k, :, k] = gram[0, :, 0]
                 continue
             block = problem.coordinates.bordered_gram(data.weights * bend, order)
             gram[k, :, other] = gram[other, :, k] = sign * block[1 - top :, 1 - top :]

@@ -70,7 +70,7 @@ def test_elementary_loops_of_the_binomial_family(monkeypatch):
     def everything():
         yield family.loss(y, eta)
         yield family.gradient(y, eta)
-        yield family.curvature(eta)
+        yield family.curvature(y, eta)
         yield family.conjugate(y, theta, offset)
 
     by_loops = list(everything())

@@ -55,7 +55,7 @@ def model_value(work, theta):
     data, working = work.problem.data, work.working
     rows = working.exact_rows(np.arange(theta.shape[0]))
     change = rows.T @ (theta - work.theta)  # (n, K)
-    curvature = data.family.curvature(work.eta)
+    curvature = data.family.curvature(data.y, work.eta)
     inner = np.sum(curvature * change**2, axis=1)
     if data.family.hessian == "softmax":
         inner -= np.sum(curvature * change, axis=1) ** 2

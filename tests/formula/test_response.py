@@ -57,15 +57,29 @@ def test_counts(left):
     assert built.response_name == left
 
 
+@pytest.mark.parametrize("left", ["cbind(s, f, `y`)", "s + f + y", "[s, f, y]"])
+def test_several_columns_have_names(left):
+    built = build_model(f"{left} ~ x", DATA)
+    assert list(built.response.columns) == ["s", "f", "y"]
+    assert np.array_equal(built.response, DATA[["s", "f", "y"]].to_numpy(float))
+
+
+def test_expressions_among_several_columns():
+    built = build_model("cbind(np.log(y), s + f) ~ x", DATA)
+    assert list(built.response.columns) == ["np.log(y)", "s + f"]
+    assert np.allclose(built.response["np.log(y)"], np.log(DATA.y))
+    assert list(build_model("np.column_stack([s, f]) ~ x", DATA).response.columns) == ["y1", "y2"]
+
+
 def test_counts_with_a_missing_row():
     data = DATA.assign(f=[1, None, 2, 3])
     built = build_model("cbind(s, f) ~ x", data)
-    assert built.response.tolist() == [[3, 1], [0, 2], [2, 3]]
+    assert built.response.to_numpy().tolist() == [[3, 1], [0, 2], [2, 3]]
 
 
 @pytest.mark.parametrize(
     "formula",
-    ["s + f + y ~ x", "cbind(s, f, y) ~ x", "s + g ~ x", "s:f ~ x", "1 ~ x", "0 ~ x", "s*f ~ x"],
+    ["s + g ~ x", "s:f ~ x", "1 ~ x", "0 ~ x", "s*f ~ x", "s + f + g ~ x"],
 )
 def test_left_sides_that_are_no_response(formula):
     with pytest.raises(FormulaError):

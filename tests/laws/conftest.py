@@ -14,7 +14,17 @@ import pytest
 
 import grpsparse as gs
 
-FAMILIES = ("gaussian", "binomial", "multinomial", "poisson")
+FAMILIES = (
+    "gaussian",
+    "binomial",
+    "multinomial",
+    "poisson",
+    "huber",
+    "gamma",
+    "negative_binomial",
+)
+# Folds and replicates are compared with fits of their own, which must not choose other numbers.
+GIVEN = {"huber": gs.families.Huber(1.2), "negative_binomial": gs.families.NegativeBinomial(2.0)}
 LABELS = np.array(["a", "a", "a", "b", "b", "c", "c", "d", "e", "e"])
 
 
@@ -29,17 +39,22 @@ class Case:
     weights: np.ndarray
     offset: np.ndarray
 
+    @property
+    def given(self) -> Any:
+        """What `family=` takes."""
+        return GIVEN.get(self.family, self.family)
+
     def fit(self, **options: Any) -> gs.PathFit:
         """Fit the matrix by groups, unless options say otherwise."""
         penalty = options.get("penalty", "group_lasso")
-        chosen: dict[str, Any] = {"family": self.family, "n_lambda": 8, "lambda_min_ratio": 0.05}
+        chosen: dict[str, Any] = {"family": self.given, "n_lambda": 8, "lambda_min_ratio": 0.05}
         if not elementwise(penalty):
             chosen["groups"] = LABELS
         return gs.fit(self.X, self.y, **{**chosen, **options})
 
     def fit_formula(self, right: str, **options: Any) -> gs.PathFit:
         """Fit the table to the right side of a formula."""
-        chosen: dict[str, Any] = {"family": self.family, "n_lambda": 8, "lambda_min_ratio": 0.05}
+        chosen: dict[str, Any] = {"family": self.given, "n_lambda": 8, "lambda_min_ratio": 0.05}
         return gs.fit(f"y ~ {right}", options.pop("data", self.frame), **{**chosen, **options})
 
 
@@ -56,6 +71,13 @@ def respond(family: str, eta: np.ndarray, rng: np.random.Generator) -> np.ndarra
         return np.where(rng.random(len(eta)) < 1 / (1 + np.exp(-eta[:, 0])), "yes", "no")
     if family == "poisson":
         return rng.poisson(np.exp(0.5 + 0.4 * eta[:, 0])).astype(float)
+    if family == "huber":
+        return eta[:, 0] + rng.standard_t(2.0, size=len(eta))
+    if family == "gamma":
+        return np.exp(0.5 + 0.4 * eta[:, 0]) * rng.gamma(2.0, 0.5, size=len(eta))
+    if family == "negative_binomial":
+        mean = np.exp(0.5 + 0.4 * eta[:, 0])
+        return rng.negative_binomial(1.5, 1.5 / (1.5 + mean)).astype(float)
     p = np.exp(eta)
     p /= p.sum(axis=1, keepdims=True)
     return np.array(["u", "v", "w"])[[rng.choice(3, p=row) for row in p]]
@@ -105,8 +127,9 @@ def bounded(request: pytest.FixtureRequest) -> None:
     given = {} if params is None else params.params
     name = given.get("penalty", given.get("name"))
     steep = name in gs.penalties.names() and gs.penalties.get(name).steep
-    if steep and given.get("case") == "poisson":
-        pytest.skip("the curvature of the Poisson family has no bound")
+    family = given.get("case")
+    if steep and family in gs.families.names() and gs.families.get(family).curvature_bound is None:
+        pytest.skip(f"the curvature of the {family} family has no bound")
 
 
 @pytest.fixture(params=FAMILIES)

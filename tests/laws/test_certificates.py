@@ -68,7 +68,7 @@ def test_storage_and_precision(case: Any, penalty: str, storage: str, dtype: str
     fit = gs.fit(
         X,
         case.y,
-        family=case.family,
+        family=case.given,
         penalty=penalty,
         dtype=dtype,
         n_lambda=8,
@@ -182,7 +182,7 @@ def test_larger_problems(case: Any, penalty: str, shape: tuple[int, int]) -> Non
     fit = gs.fit(
         big.X,
         big.y,
-        family=case.family,
+        family=case.given,
         penalty=penalty,
         n_lambda=25,
         lambda_min_ratio=0.05,
@@ -200,6 +200,12 @@ def _large(case: Any, rng: np.random.Generator, n: int, p: int) -> tuple[Any, An
         y = eta[:, 0] + rng.logistic(size=n) > 0
     elif case.family == "poisson":
         y = rng.poisson(np.exp(np.clip(eta[:, 0], -3, 2)))
+    elif case.family == "huber":
+        y = eta[:, 0] + rng.standard_t(2.0, size=n)
+    elif case.family == "gamma":
+        y = np.exp(eta[:, 0]) * rng.gamma(2.0, 0.5, size=n)
+    elif case.family == "negative_binomial":
+        y = rng.negative_binomial(1.5, 1.5 / (1.5 + np.exp(np.clip(eta[:, 0], -3, 2))))
     else:
         y = np.array(list("uvw"))[(eta + rng.gumbel(size=(n, 3))).argmax(axis=1)]
     return X, y, case.frame

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import huber, xlogy
 
 import grpsparse as gs
 
@@ -16,7 +17,17 @@ CLIP = 1e-5  # glmnet's, for the deviance of a class
 
 def cross_validate(case: Any, right: str = "f + x + g", **options: Any) -> gs.CVFit:
     chosen = {"n_lambda": 6, "lambda_min_ratio": 0.1, "tol": TIGHT, "n_folds": 4, "seed": 3}
-    return gs.fit_cv(f"y ~ {right}", case.frame, family=case.family, **{**chosen, **options})
+    return gs.fit_cv(f"y ~ {right}", case.frame, family=case.given, **{**chosen, **options})
+
+
+def _of_positive_means(case: Any, y: np.ndarray, mu: np.ndarray) -> np.ndarray:
+    log = xlogy(y, y / mu)
+    if case.family == "poisson":
+        return 2 * (log - (y - mu))
+    if case.family == "gamma":
+        return 2 * ((y - mu) / mu - np.log(y / mu))
+    theta = case.given.theta
+    return 2 * (log - (y + theta) * np.log((y + theta) / (mu + theta)))
 
 
 def row_losses(case: Any, mu: np.ndarray) -> np.ndarray:
@@ -24,10 +35,10 @@ def row_losses(case: Any, mu: np.ndarray) -> np.ndarray:
     y = case.frame["y"].to_numpy()
     if case.family == "gaussian":
         return (y[:, None] - mu) ** 2
-    if case.family == "poisson":
-        with np.errstate(divide="ignore", invalid="ignore"):
-            log = np.where(y[:, None] > 0, y[:, None] * np.log(y[:, None] / mu), 0.0)
-        return 2 * (log - (y[:, None] - mu))
+    if case.family == "huber":
+        return 2 * huber(case.given.delta, y[:, None] - mu)
+    if case.family in {"poisson", "gamma", "negative_binomial"}:
+        return _of_positive_means(case, y[:, None], mu)
     if case.family == "binomial":
         p = np.where((y == "yes")[:, None], mu, 1 - mu)
     else:
@@ -49,7 +60,7 @@ def test_out_of_fold_predictions_are_separate_fits(case: Any, name: str) -> None
         alone = gs.fit(
             f"y ~ {right}",
             case.frame[~held],
-            family=case.family,
+            family=case.given,
             penalty=name,
             weights="w",
             lambda_=cv.lambda_,
@@ -139,7 +150,7 @@ def test_given_folds(case: Any) -> None:
     by_name = gs.fit_cv(
         "y ~ f + x + g",
         case.frame.assign(where=ids),
-        family=case.family,
+        family=case.given,
         folds="where",
         n_lambda=6,
         lambda_min_ratio=0.1,
@@ -172,7 +183,7 @@ def test_classes_are_balanced(cases: Any) -> None:
 def test_dropped_rows_have_no_fold(case: Any) -> None:
     frame = case.frame.copy()
     frame.loc[[2, 30], "x"] = np.nan
-    cv = gs.fit_cv("y ~ f + x", frame, family=case.family, n_folds=3, n_lambda=4, seed=1)
+    cv = gs.fit_cv("y ~ f + x", frame, family=case.given, n_folds=3, n_lambda=4, seed=1)
     assert np.flatnonzero(cv.folds == -1).tolist() == [2, 30]
     assert np.isnan(cv.oof[[2, 30]]).all()
     assert np.isfinite(np.delete(cv.oof, [2, 30], axis=0)).all()
@@ -186,7 +197,7 @@ def test_offsets_reach_the_held_out_rows(case: Any) -> None:
     alone = gs.fit(
         "y ~ f + x + g",
         case.frame[~held],
-        family=case.family,
+        family=case.given,
         offset=case.offset[~held],
         lambda_=cv.lambda_,
         tol=TIGHT,
@@ -224,7 +235,7 @@ def test_folds_where_nothing_is_selected(case: Any) -> None:
     assert cv.n_terms.tolist() == [0, 0]
     held = cv.folds == 2
     y = case.frame["y"].to_numpy()
-    if case.family in ("gaussian", "poisson"):
+    if case.family in {"gaussian", "poisson", "gamma", "negative_binomial"}:
         np.testing.assert_allclose(cv.oof[held], y[~held].mean(), rtol=1e-9)
     np.testing.assert_allclose(cv.oof[..., 0], cv.oof[..., 1], rtol=1e-12)
 

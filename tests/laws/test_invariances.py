@@ -83,7 +83,7 @@ def test_coding_of_a_matrix_group(case: Any, name: str) -> None:
             np.hstack([basis, x]),
             y,
             groups=["g"] * basis.shape[1] + ["x", "x"],
-            family=case.family,
+            family=case.given,
             penalty=name,
             tol=TIGHT,
             n_lambda=6,
@@ -104,7 +104,7 @@ def test_a_formula_is_its_matrix(case: Any) -> None:
         X,
         case.frame["y"],
         groups=list("fffxgggg"),
-        family=case.family,
+        family=case.given,
         n_lambda=8,
         lambda_min_ratio=0.05,
         **options,
@@ -159,7 +159,7 @@ def test_order_of_columns(case: Any, convex: str, standardize: Any) -> None:
     labels = {} if chosen.elementwise else {"groups": LABELS}
     moved = {} if chosen.elementwise else {"groups": LABELS[order]}
     options = {
-        "family": case.family,
+        "family": case.given,
         "penalty": penalty,
         "standardize": standardize,
         "tol": TIGHT,
@@ -197,7 +197,7 @@ def test_weights_are_repeated_rows_in_cross_validation(case: Any) -> None:
     times = case.frame["w"].to_numpy().astype(int)
     rows = np.repeat(np.arange(len(times)), times)
     folds = np.random.default_rng(5).integers(0, 3, len(times))
-    options = {"family": case.family, "tol": TIGHT, "n_lambda": 6, "lambda_min_ratio": 0.1}
+    options = {"family": case.given, "tol": TIGHT, "n_lambda": 6, "lambda_min_ratio": 0.1}
     one = gs.fit_cv("y ~ f + x", case.frame, weights="w", folds=folds, **options)
     other = gs.fit_cv("y ~ f + x", case.frame.iloc[rows], folds=folds[rows], **options)
     np.testing.assert_allclose(other.cv_mean, one.cv_mean, rtol=1e-9)
@@ -283,7 +283,7 @@ def test_units_of_the_columns(case: Any, penalty: str, factor: float) -> None:
     other = gs.fit(
         case.X * units + 3.0 * units,
         case.y,
-        family=case.family,
+        family=case.given,
         penalty=penalty,
         tol=TIGHT,
         n_lambda=8,
@@ -330,7 +330,7 @@ def test_no_data_is_the_callers_scope(case: Any) -> None:
     y, f, x = (case.frame[name].to_numpy() for name in ("y", "f", "x"))
     assert len(y) == len(f) == len(x)
     one = case.fit_formula("f*x")
-    other = gs.fit("y ~ f*x", family=case.family, n_lambda=8, lambda_min_ratio=0.05)
+    other = gs.fit("y ~ f*x", family=case.given, n_lambda=8, lambda_min_ratio=0.05)
     np.testing.assert_array_equal(other.coef_path, one.coef_path)
 
 
@@ -395,7 +395,7 @@ def test_storage(case: Any, penalty: str) -> None:
     from scipy import sparse
 
     options = {
-        "family": case.family,
+        "family": case.given,
         "penalty": penalty,
         "weights": case.weights,
         "n_lambda": 6,

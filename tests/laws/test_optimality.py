@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.special import logsumexp, softmax
+from scipy.special import huber, logsumexp, softmax
 
 import grpsparse as gs
 
@@ -56,6 +56,8 @@ class Reference:
             y = (y == (levels if len(levels) > 2 else levels[1:])).astype(float)
         self.y = y
         self.offset = np.zeros_like(y) if plain else case.offset.reshape(y.shape)
+        self.delta = getattr(case.given, "delta", None)
+        self.shape = getattr(case.given, "theta", None)
         self.separate = penalty in ("lasso", "elastic_net", "mcp", "scad")
         labels = np.arange(case.X.shape[1]) if self.separate else LABELS
         self.groups = [np.flatnonzero(labels == g) for g in dict.fromkeys(labels.tolist())]
@@ -87,12 +89,15 @@ class Reference:
         self.weight = [w * max(norms) / r if r else OUT * w for w, r in pairs]
 
     def loss(self, eta: np.ndarray) -> float:
-        y = self.y
+        y, t = self.y, self.shape
         rows = {
             "gaussian": lambda: 0.5 * (y - eta) ** 2,
             "binomial": lambda: np.logaddexp(0, eta) - y * eta,
             "poisson": lambda: np.exp(eta) - y * eta,
             "multinomial": lambda: logsumexp(eta, axis=1, keepdims=True) * y - y * eta,
+            "huber": lambda: huber(self.delta, y - eta),
+            "gamma": lambda: y * np.exp(-eta) + eta,
+            "negative_binomial": lambda: (y + t) * np.log(t + np.exp(eta)) - y * eta,
         }[self.family]()
         return float(self.w @ rows.sum(axis=1))
 
@@ -102,13 +107,23 @@ class Reference:
             "binomial": lambda: 1 / (1 + np.exp(-eta)),
             "poisson": lambda: np.exp(eta),
             "multinomial": lambda: softmax(eta, axis=1),
-        }[self.family]()
-        return self.w[:, None] * (mean - self.y)
+        }.get(self.family)
+        slope = {
+            "huber": lambda: np.clip(eta - self.y, -self.delta, self.delta),
+            "gamma": lambda: 1 - self.y / np.exp(eta),
+            "negative_binomial": lambda: (
+                self.shape * (np.exp(eta) - self.y) / (np.exp(eta) + self.shape)
+            ),
+        }.get(self.family, lambda: mean() - self.y)()
+        return self.w[:, None] * slope
 
     def rescale(self) -> float:
-        """Return v of the nonconvex penalties; Poisson's null fit is y's mean without offset."""
-        fixed = {"gaussian": 1.0, "binomial": 0.25, "multinomial": 0.5}
-        return fixed.get(self.family, float(self.w @ self.y[:, 0]))
+        """Return v of the nonconvex penalties; the null fit of counts is y's mean, if no offset."""
+        fixed = {"gaussian": 1.0, "binomial": 0.25, "multinomial": 0.5, "huber": 1.0, "gamma": 1.0}
+        mean = float(self.w @ self.y[:, 0])
+        if self.family == "negative_binomial":
+            return self.shape * mean / (mean + self.shape)
+        return fixed.get(self.family, mean)
 
     def p(self, t: np.ndarray, l: float) -> np.ndarray:
         """Return p(t; l) of the table of penalties, without the single coefficients' part."""

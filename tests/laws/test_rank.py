@@ -33,7 +33,7 @@ def test_constant_columns_have_coefficient_zero(case: Any, penalty: str) -> None
     fit = gs.fit(
         X,
         case.y,
-        family=case.family,
+        family=case.given,
         penalty=penalty,
         n_lambda=8,
         lambda_min_ratio=0.05,
@@ -58,7 +58,7 @@ def test_constant_columns_keep_their_coefficient_without_an_intercept(
     fit = gs.fit(
         X,
         case.y,
-        family=case.family,
+        family=case.given,
         penalty=name,
         standardize=standardize,
         intercept=False,
@@ -70,7 +70,7 @@ def test_constant_columns_keep_their_coefficient_without_an_intercept(
     free = gs.fit(
         case.X[:, :4],
         case.y,
-        family=case.family,
+        family=case.given,
         penalty=name,
         standardize=standardize,
         lambda_=fit.lambda_,
@@ -84,7 +84,7 @@ def test_constant_columns_keep_their_coefficient_without_an_intercept(
 
 def test_rank_zero_is_never_unpenalised(case: Any) -> None:
     X = np.column_stack([case.X[:, :3], np.ones(len(case.y))])
-    fit = gs.fit(X, case.y, family=case.family, penalty_factor={"x4": 0}, n_lambda=4)
+    fit = gs.fit(X, case.y, family=case.given, penalty_factor={"x4": 0}, n_lambda=4)
     assert not classes_last(fit.coef_path)[:, 3].any()
     assert fit.converged.all()
 
@@ -95,7 +95,7 @@ def test_duplicate_columns_share_minimum_norm(case: Any, name: str) -> None:
     X = np.column_stack([case.X[:, :5], 10.0 * case.X[:, 0] + 4.0])
     labels = list("aaabba")
     options = {
-        "family": case.family,
+        "family": case.given,
         "penalty": name,
         "n_lambda": 6,
         "lambda_min_ratio": 0.1,
@@ -114,7 +114,7 @@ def test_minimum_norm_of_a_rank_deficient_group(case: Any) -> None:
     rng = np.random.default_rng(8)
     base = case.X[:, :2]
     X = base @ rng.normal(size=(2, 4))
-    fit = gs.fit(X, case.y, groups=list("aaaa"), family=case.family, n_lambda=4, tol=TIGHT)
+    fit = gs.fit(X, case.y, groups=list("aaaa"), family=case.given, n_lambda=4, tol=TIGHT)
     assert fit.group_rank.tolist() == [2]
     sd = X.std(axis=0)
     scaled = classes_last(fit.coef_path)[-1] * sd[:, None]
@@ -182,7 +182,7 @@ def test_an_unpenalised_factor_spans_all_its_levels(case: Any) -> None:
     fit = case.fit_formula("f + x", penalty_factor={"f": 0}, tol=TIGHT)
     assert fit.group_rank.tolist() == [2, 1]
     y = case.frame["y"]
-    if case.family == "multinomial":
+    if case.family in {"multinomial", "huber"}:  # the second fits no means
         return
     y = (y == "yes").astype(float) if case.family == "binomial" else y
     means = fit.predict(lambda_=float(fit.lambda_[0]))
@@ -213,7 +213,7 @@ def test_an_intercept_alone(case: Any) -> None:
 def test_nothing_at_all(case: Any) -> None:
     """No column carries information: the path is the null fit."""
     X = np.ones((len(case.y), 2))
-    fit = gs.fit(X, case.y, family=case.family)
+    fit = gs.fit(X, case.y, family=case.given)
     assert fit.n_terms.max() == 0
     assert fit.lambda_.tolist() == [0.0]
     assert fit.converged.all()

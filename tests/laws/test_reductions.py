@@ -188,10 +188,17 @@ def unpenalised(case: Any, X: np.ndarray, weights: np.ndarray, offset: Any) -> n
     if case.family == "multinomial":
         model = sm.MNLogit(pd.Categorical(case.y).codes, A)
         return np.asarray(model.fit(disp=0, method="newton", maxiter=100, tol=1e-12).predict(A))
+    if case.family == "huber":  # a scale of 1 that stays makes delta the constant of HuberT
+        model = sm.RLM(case.y - offset, A, M=sm.robust.norms.HuberT(case.given.delta))
+        model = model.fit(start_scale=1.0, update_scale=False, tol=1e-13, maxiter=5000)
+        return np.asarray(model.fittedvalues) + offset
+    theta = getattr(case.given, "theta", 1.0)
     family = {
         "gaussian": sm.families.Gaussian(),
         "binomial": sm.families.Binomial(),
         "poisson": sm.families.Poisson(),
+        "gamma": sm.families.Gamma(sm.families.links.Log()),
+        "negative_binomial": sm.families.NegativeBinomial(alpha=1 / theta),
     }[case.family]
     y = (case.y == "yes").astype(float) if case.family == "binomial" else case.y
     model = sm.GLM(y, A, family=family, freq_weights=weights, offset=offset)
@@ -201,17 +208,17 @@ def unpenalised(case: Any, X: np.ndarray, weights: np.ndarray, offset: Any) -> n
 @pytest.mark.oracle
 @pytest.mark.parametrize("name", ["group_lasso", "group_mcp", "sparse_group_lasso", "lasso"])
 def test_no_penalty_is_maximum_likelihood(case: Any, name: str) -> None:
-    """statsmodels GLM and MNLogit; MNLogit takes neither weights nor offset."""
+    """statsmodels GLM, MNLogit and RLM; the second takes no weights nor offset, RLM no weights."""
     X = case.X[:, [0, 2, 3, 5]]
     n = len(case.y)
     several = case.family == "multinomial"
-    weights = np.ones(n) if several else case.weights
+    weights = np.ones(n) if several or case.family == "huber" else case.weights
     offset = None if several else case.offset
     expected = unpenalised(case, X, weights, offset)
     fit = gs.fit(
         X,
         case.y,
-        family=case.family,
+        family=case.given,
         penalty=name,
         weights=weights,
         offset=offset,

@@ -67,7 +67,7 @@ def test_replicates_are_separate_fits(case: Any, name: str, right: str) -> None:
         f"y ~ {right}",
         case.frame,
         factors,
-        family=case.family,
+        family=case.given,
         penalty=name,
         weights="w",
         tol=TIGHT,
@@ -84,14 +84,15 @@ def test_nonconvex_replicates(cases: Any, name: str) -> None:
     """With rows enough that the flat zone separates no classes, and at large lambdas, where the
     local minimum that is met is the only one near.
     """
-    for family in ("gaussian", "binomial", "multinomial", "poisson"):
+    families = ("gaussian", "binomial", "multinomial", "poisson", "huber", "gamma")
+    for family in (*families, "negative_binomial"):
         case = cases(family, n=150)
         factors = replicates(case)[2:]
         fits = gs.fit_replicates(
             "y ~ f + x",
             case.frame,
             factors,
-            family=family,
+            family=case.given,
             penalty=name,
             weights="w",
             tol=TIGHT_NONCONVEX,
@@ -110,7 +111,7 @@ def test_levels_that_vanish(case: Any, name: str) -> None:
         "y ~ f*g + x",
         case.frame,
         factor,
-        family=case.family,
+        family=case.given,
         penalty=name,
         weights="w",
         tol=TIGHT,
@@ -132,7 +133,7 @@ def test_interactions_with_empty_cells(case: Any, right: str) -> None:
         f"y ~ {right}",
         case.frame,
         factor,
-        family=case.family,
+        family=case.given,
         weights="w",
         tol=TIGHT,
         n_lambda=5,
@@ -146,7 +147,7 @@ def test_replicates_of_a_matrix(case: Any, penalty: str) -> None:
     factor = replicates(case)[1 if convex else 2]
     rows = factor > 0
     options = {
-        "family": case.family,
+        "family": case.given,
         "penalty": penalty,
         "tol": TIGHT if convex else TIGHT_NONCONVEX,
     }
@@ -166,7 +167,7 @@ def test_ones_are_the_fit(case: Any) -> None:
         "y ~ f*x",
         case.frame,
         np.ones(len(case.y)),
-        family=case.family,
+        family=case.given,
         weights="w",
         tol=TIGHT,
         n_lambda=8,

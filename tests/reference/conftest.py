@@ -92,6 +92,7 @@ class Case:
     @cached_property
     def asked(self) -> Asked:
         kind = "multinomial sgl" if "multinomial sparse" in self["penalty"] else self["peer"]
+        kind = "several responses" if "multi-response" in self["penalty"] else kind
         return TRANSLATIONS[kind](self)
 
     def fit(self, tol: float = TIGHT, **keywords: Any) -> gs.PathFit:
@@ -110,7 +111,7 @@ class Case:
     @cached_property
     def intercept(self) -> np.ndarray:
         """The peer's intercepts, (L,) or (L, K), those of the softmax with mean zero."""
-        return centred(np.array(self["intercept"], dtype=float), axis=1)
+        return self.seen(np.array(self["intercept"], dtype=float), axis=1)
 
     @cached_property
     def eta(self) -> np.ndarray:
@@ -119,11 +120,15 @@ class Case:
             return self.offset + self.intercept[:, None] + self.coef @ self.x.T
         assert not self.offset.any()
         eta = self.intercept[:, None, :] + np.einsum("np,lpk->lnk", self.x, self.coef)
-        return centred(eta, axis=2)
+        return self.seen(eta, axis=2)
 
     def linear_predictor(self, fit: gs.PathFit) -> np.ndarray:
         """Ours, in the peer's units and layout; a softmax only sees what is centred."""
-        return centred(np.moveaxis(fit.predict(type="link"), -1, 0) * self.asked.unit, axis=2)
+        return self.seen(np.moveaxis(fit.predict(type="link"), -1, 0) * self.asked.unit, axis=2)
+
+    def seen(self, values: np.ndarray, *, axis: int) -> np.ndarray:
+        """Take off the mean over classes, which the softmax does not see."""
+        return centred(values, axis=axis) if self["family"] == "multinomial" else values
 
     def difference(self, fit: gs.PathFit) -> np.ndarray:
         """Largest |ours - theirs| / max(1, |theirs|) of linear predictors, per lambda."""
@@ -195,6 +200,12 @@ def ask_columns_as_given(case: Case) -> Asked:
     return Asked(x, case.y, case.lambda_, case.observed | keywords, column_scale=scale)
 
 
+def ask_several_responses(case: Case) -> Asked:
+    """gglasso on the responses one below the other: nothing standardised, sqrt(K * size)."""
+    keywords = {"groups": case["group"], "class_groups": "shared", "standardize": False}
+    return Asked(case.x, case.y, case.lambda_, case.observed | keywords)
+
+
 def ask_multinomial_sgl(case: Case) -> Asked:
     """Weights sqrt(K * size), and standard deviations with n - 1: a factor of the penalty."""
     group, n = case["group"], len(case.x)
@@ -259,6 +270,7 @@ TRANSLATIONS: dict[str, Callable[[Case], Asked]] = {
     "sparsegl": ask_columns_as_given,
     "direct": ask_columns_as_given,
     "multinomial sgl": ask_multinomial_sgl,
+    "several responses": ask_several_responses,
     "glmnet": ask_glmnet,
     "ncvreg": ask_ncvreg,
 }

@@ -8,8 +8,14 @@ import pandas as pd
 import pytest
 
 import grpsparse
-from grpsparse.__main__ import main, read_data, read_penalty
-from grpsparse.errors import ConvergenceWarning, DataError, LambdaError, PenaltyError
+from grpsparse.__main__ import main, read_data, read_family, read_penalty
+from grpsparse.errors import (
+    ConvergenceWarning,
+    DataError,
+    FamilyError,
+    LambdaError,
+    PenaltyError,
+)
 from grpsparse.results import load
 
 pytestmark = pytest.mark.usefixtures("fake_model", "calls")
@@ -140,6 +146,9 @@ def test_plot_and_save_write_exactly_those_files(table, tmp_path):
         (["nothing.csv"], "'nothing.csv' is neither a file nor a data set; data sets are anes96,"),
         (["nothing"], "'nothing' is neither a file nor a data set"),
         (["DATA", "--penalty", "group_laso"], "group_lasso"),
+        (["DATA", "--family", "hubert"], "huber"),
+        (["DATA", "--family", "huber:gamma=1"], "give delta=VALUE"),
+        (["DATA", "--family", "poisson:theta=1"], "the name alone"),
         (["DATA", "--penalty", "group_mcp:alpha=1"], "give gamma=VALUE or rescale=VALUE"),
         (["DATA", "--save", "/no/such/folder/model"], "the folder of '/no/such/folder/model'"),
         (["DATA", "--plot", "FOLDER/plot.xyz"], "xyz"),
@@ -229,3 +238,15 @@ def test_lambdas_are_numbers(table, capsys):
     assert main(["fit", FORMULA, table, "--lambda", "0.5,few"]) == 2
     assert "'few'" in capsys.readouterr().err
     assert issubclass(LambdaError, ValueError)
+
+
+def test_families_with_parameters(calls, table):
+    assert read_family("negative_binomial:theta=2.5").theta == 2.5
+    with pytest.raises(FamilyError, match="has no number"):
+        read_family("huber:delta=big")
+    with pytest.raises(FamilyError, match="positive number"):
+        read_family("huber:delta=0")
+    assert main(["fit", FORMULA, table, "--family", "huber:delta=2"]) == 0
+    assert calls[0][2]["family"].delta == 2.0
+    assert main(["fit", FORMULA, table, "--family", "auto"]) == 0
+    assert calls[1][2]["family"] == "auto"

@@ -1,0 +1,15 @@
+"""What the linear predictors of a fit are for: classes, responses, or one response."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from grpsparse.results.path_fit import PathFit
+
+__all__ = ["classes_of"]
+
+
+def classes_of(fit: PathFit) -> tuple[Any, ...] | None:
+    """Return the classes of a response that has some; None where names are those of responses."""
+    return None if fit.family.hessian == "constant" else fit.classes
