@@ -21,7 +21,7 @@ from grpsparse.problem import Problem
 __all__ = ["CommonReach", "Reach"]
 
 ROUNDED_UP = 1.0 + 1e-9
-MUCH_HEAVIER = 1.5  # common weights, in singular values: bounds too far off to be of use
+TOO_LOOSE = 1.5  # factor by which common bounds may be larger than a problem's own
 
 
 class CommonReach:
@@ -39,7 +39,7 @@ class CommonReach:
         self._lock = Lock()
         self._known: FloatArray = np.full(self._coordinates.frame.size, np.nan)
 
-    def heavier(self, problem: Problem) -> float | None:
+    def looseness(self, problem: Problem) -> float | None:
         """Return how much larger than needed these values may be, None where they do not hold.
 
         They hold for columns as they are: those of another scale, or of combined columns, have
@@ -84,17 +84,17 @@ class Reach:
     def __init__(self, problem: Problem, common: CommonReach | None = None) -> None:
         self._grams, self._starts = problem.grams, problem.coordinates.starts
         bound, exact = problem.coordinates.reach(problem.squares)
-        self._exact: BoolArray = exact
+        self._settled: BoolArray = exact
         self.values = bound * ROUNDED_UP
-        heavier = None if common is None else common.heavier(problem)
-        self._common = common if heavier is not None and heavier <= MUCH_HEAVIER else None
+        loose = None if common is None else common.looseness(problem)
+        self._common = common if loose is not None and loose <= TOO_LOOSE else None
 
     def tighten(self, groups: IntArray) -> bool:
         """Replace the bounds of some groups by sharp ones, and return whether any was not yet."""
-        groups = groups[~self._exact[groups]]
+        groups = groups[~self._settled[groups]]
         if not groups.size:
             return False
-        self._exact[groups] = True
+        self._settled[groups] = True
         if self._common is not None:
             self.values[groups] = np.minimum(self.values[groups], self._common.of(groups))
             return True

@@ -115,8 +115,10 @@ class Screen:
         self.correlation = correlation
         norms = self._norms = blocks.beyond(problem.penalty, correlation, lambda_)
         worst = norms[:, 0] if norms.shape[1] == 1 else norms.max(axis=1)
-        worst = worst - blocks.allowed(problem.penalty, lambda_)
-        worst += (SLACK * lambda_) * blocks.weight
+        allowed = blocks.allowed(problem.penalty, lambda_)
+        worst = worst - (1.0 - SLACK) * allowed
+        if problem.penalty.l1_fraction > 0:
+            worst += SLACK * blocks.single_level(problem.penalty, lambda_)
         doubtful = worst + self._reach.values * left > 0
         if self._reach.tighten((doubtful & ~swept).nonzero()[0]):
             doubtful = worst + self._reach.values * left > 0

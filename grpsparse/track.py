@@ -29,7 +29,9 @@ TIGHTER = 0.1  # factor by which it is tightened while the certificate is above 
 ROUNDS = 40
 PROGRESS = 0.9  # of the best certificate so far, below which a round has helped
 PATIENCE = 4  # rounds without progress at the finest accuracy before giving up
-AHEAD = 0.9  # of lambda: groups kept by the strong rule there are gathered with those needed
+# of lambda: groups kept by the strong rule there are gathered with those needed, fewer of them
+# where columns are so long that gathering costs more than doing it again
+AHEAD, AHEAD_LONG, LONG = 0.9, 0.95, 4000
 COARSE = 1e-4  # tolerance from which columns in single precision are good enough
 SMALLEST_LEFT = 1e-3  # share of the objective that accuracy is measured by
 LONGEST_STEP = 0.9  # of a group's norm, to which the last step may be taken once more
@@ -134,7 +136,8 @@ class Track:
         problem, work = self.problem, self._work
         if (self._kept & ~self.working.held).any():
             # gathering has a fixed cost, so groups that will soon be needed come along
-            soon = self.screen.kept(AHEAD * self._lambda, self._lambda)
+            ahead = AHEAD_LONG if problem.data.y.shape[0] > LONG else AHEAD
+            soon = self.screen.kept(ahead * self._lambda, self._lambda)
             self.working.add(self._kept | soon)
         task = Task(self._lambda, self._kept, self._accuracy, self.tol, self._gradient)
         solution = self.solver.solve(problem, self.state, self.working, task)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from warnings import warn
+
 import numpy as np
 
 from grpsparse.backend import segment_sums
+from grpsparse.errors import ConvergenceWarning
 from grpsparse.groups import FloatArray
 from grpsparse.path import Grid, fit_path
 from grpsparse.penalties import AdaptivePenalty
@@ -35,6 +38,14 @@ def adaptive_factors(problem: Problem, penalty: AdaptivePenalty, *, solver: Solv
     values = problem.lambda_max * np.geomspace(1.0, SHARE, STEPS)
     tol = ACCURATE if problem.dtype == np.float64 else SINGLE
     path = fit_path(problem, Grid(values, automatic=False), solver=solver, tol=tol)
+    if not path.converged[-1]:
+        warn(
+            f"the first fit of the {penalty.title} ended at a certificate of "
+            f"{path.certificate[-1]:.1e}, above {tol:g}, so its weights are less accurate; "
+            "give the solver more iterations.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
     squares = np.zeros(problem.coordinates.size)
     squares[path.active] = np.square(path.theta[-1]).sum(axis=1)
     norms = np.sqrt(segment_sums(squares, starts))

@@ -213,8 +213,8 @@ def descend(  # noqa: C901, PLR0912, PLR0915
         least s.
     state : tuple of theta (m, K), base (K, m), residual (K, n), moved (K, n)
         Coefficients, updated; gradient in double precision, updated with a Gram matrix; W (y -
-        mu) - W H E as far as `base` does not hold it; E, the change of the linear predictor.
-        The last two are None with a Gram matrix.
+        mu) - W H E as far as `base` does not hold it; E, the change of the linear predictor, or
+        None where nobody asks for it. The last two are None with a Gram matrix.
     chances : ndarray of shape (K, n) or None
         Probabilities of the softmax.
     curvature : ndarray of shape (K, n) or None

@@ -30,7 +30,9 @@ def lazy_flush(lazy: Any, curvature: Any, residual: Any, moved: Any) -> None:
     kappa = np.float32(lazy[0])
     for i in range(residual.shape[1]):
         residual[0, i] += kappa * curvature[0, i]
-        moved[0, i] -= kappa
+    if moved is not None:
+        for i in range(residual.shape[1]):
+            moved[0, i] -= kappa
     lazy[0] = 0.0
 
 
@@ -79,7 +81,7 @@ def lazy_subtract(
     residual: Any,
     moved: Any,
 ) -> None:
-    """Take sign W H change off the residual, and add sign change to `moved`."""
+    """Take sign W H change off the residual, and add sign change to `moved` unless it is None."""
     indptr, indices, data = sparse
     scale, centre, column, _ = frames
     first = spans[block, 0]
@@ -92,7 +94,8 @@ def lazy_subtract(
                 row = np.uint32(indices[p])
                 change = amount * np.float32(data[p])
                 bent = curvature[0, row] * change
-                moved[0, row] += change
+                if moved is not None:
+                    moved[0, row] += change
                 residual[0, row] -= bent
                 linear += bent
     lazy[0] += constant

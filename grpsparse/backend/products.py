@@ -19,6 +19,7 @@ __all__ = [
     "column_moments",
     "column_products",
     "group_grams",
+    "sparse_moments",
     "sparse_products",
     "turn_columns",
 ]
@@ -137,6 +138,34 @@ def column_moments(columns: Any, index: Any, weights: Any, centre: Any, out: Any
         )
         for c in range(min(4, count - j)):
             out[j + c] = sums[c]
+
+
+@njit(cache=True, **KERNEL, **LEAN)
+def sparse_moments(
+    pointers: Any,
+    rows: Any,
+    data: Any,
+    weights: Any,
+    centre: Any,
+    total: float,
+    counted: int,
+    out: Any,
+) -> None:
+    """Fill out (p,) with sum_i w_i (x_ij - centre_j)^2 of compressed columns.
+
+    `total` and `counted` are the sum of the weights and how many are positive.
+    """
+    for j in range(out.shape[0]):
+        middle, inside, present, entries = centre[j], 0.0, 0.0, 0
+        for place in range(pointers[j], pointers[j + 1]):
+            weight = weights[np.uint32(rows[place])]
+            away = data[place] - middle
+            inside += weight * away * away
+            present += weight
+            entries += 1 if weight > 0.0 else 0
+        # where all rows are stored the difference would be rounding
+        absent = max(total - present, 0.0) if entries < counted else 0.0
+        out[j] = inside + absent * middle * middle
 
 
 @njit(cache=True, **KERNEL, **LEAN)

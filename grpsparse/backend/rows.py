@@ -368,18 +368,20 @@ def subtract(
     residual: Any,
     moved: Any,
 ) -> None:
-    """Take W H change off the residual, and add change to `moved`."""
+    """Take W H change off the residual, and add change to `moved` unless it is None."""
     n = change.shape[1]
-    if chances is None:
+    if moved is not None:
         for k in range(low, high):
             for i in range(n):
                 moved[k, i] += change[k - low, i]
+    if chances is None:
+        for k in range(low, high):
+            for i in range(n):
                 residual[k, i] -= curvature[k, i] * change[k - low, i]
         return
     for k in range(residual.shape[0]):
         if low <= k < high:
             for i in range(n):
-                moved[k, i] += change[k - low, i]
                 residual[k, i] -= curvature[k, i] * (change[k - low, i] - mean[i])
         else:
             for i in range(n):

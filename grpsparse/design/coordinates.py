@@ -145,7 +145,11 @@ class Standardised:
         return np.sqrt(bound), sharp
 
     def group_grams(self, groups: IntArray, weights: FloatArray) -> FloatArray:
-        """Return Z_g' diag(w) Z_g of groups of one size under the weights, (g, m, m)."""
+        """Return Z_g' diag(w) Z_g of groups of one size, (g, m, m).
+
+        Weights other than those of the coordinates are for columns that are only scaled: what is
+        orthonormal is so under its own.
+        """
         maps = self.group_maps(groups)
         if maps is not None and maps.scale is not None:
             from grpsparse.backend.products import group_grams
@@ -160,9 +164,9 @@ class Standardised:
         return np.stack([self.gram(weights, groups[i : i + 1]) for i in range(groups.size)])
 
     def group_maps(self, groups: IntArray) -> GroupMaps | None:
-        """Return how coordinates of groups of one size are made of as many dense columns each.
+        """Return how coordinates of groups of one size are made of dense columns of their own.
 
-        None where they are not.
+        None where groups are made of other columns, or of different numbers of them.
         """
         dense, wanted = self.design.dense, self.coordinates_of(groups)
         if dense is None or not wanted.size:

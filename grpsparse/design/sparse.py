@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from grpsparse.backend import segment_sums
 from grpsparse.groups import FloatArray, IntArray
 
 __all__ = ["SparseDesign"]
@@ -71,14 +70,12 @@ class SparseDesign:
 
     def second_moments(self, weights: FloatArray, centre: FloatArray) -> FloatArray:
         """Return the weighted sums of squares about `centre`, (p,)."""
-        matrix, starts = self.matrix, self.matrix.indptr
-        stored = weights[matrix.indices]
-        about = matrix.data - np.repeat(centre, np.diff(starts))
-        present = segment_sums(stored, starts)
-        counted = np.diff(starts)
-        if not weights.all():
-            counted = segment_sums((stored > 0).astype(np.float64), starts)
-        full = counted == np.count_nonzero(weights)  # the difference would be rounding
-        absent = np.where(full, 0.0, np.maximum(weights.sum() - present, 0.0))
-        moments: FloatArray = segment_sums(stored * about**2, starts) + absent * centre**2
+        from grpsparse.backend.products import sparse_moments
+
+        matrix, total = self.matrix, float(weights.sum())
+        moments = np.empty(matrix.shape[1])
+        counted = int(np.count_nonzero(weights))
+        sparse_moments(
+            matrix.indptr, matrix.indices, matrix.data, weights, centre, total, counted, moments
+        )
         return moments

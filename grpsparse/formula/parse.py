@@ -229,6 +229,9 @@ def _sides(formula: str) -> tuple[str, str]:
 def _response(left: str) -> tuple[Expression, ...]:
     text = f"cbind({left[1:-1]})" if left.startswith("[") and left.endswith("]") else left
     terms = _read(_LEFT, text, None)
+    written = [] if "(" in text else [" ".join(piece.split()) for piece in text.split("+")]
+    if len(set(written)) < len(written):  # the parser takes a + a for a
+        raise FormulaError(f"The response `{left}` names a variable twice; name each once.")
     parts = []
     for term in terms:
         if len(term.factors) != 1 or term.degree != 1:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Lock
+
 import numpy as np
 
 from grpsparse.design import Standardised
@@ -27,7 +29,8 @@ class Matrices:
 
     def has(self, groups: IntArray) -> BoolArray:
         """Return which groups have one."""
-        return np.asarray(self._place[groups] >= 0)
+        held: BoolArray = self._place[groups] >= 0
+        return held
 
     def put(self, groups: IntArray, matrices: FloatArray) -> None:
         """Give groups (g,) without one their matrices (g, h, m), or all the same (1, h, m)."""
@@ -52,15 +55,17 @@ class GroupGrams:
     weights : ndarray of shape (n,)
     """
 
-    __slots__ = ("_coordinates", "_known", "_weights")
+    __slots__ = ("_coordinates", "_known", "_lock", "_weights")
 
     def __init__(self, coordinates: Standardised, weights: FloatArray) -> None:
         self._coordinates, self._weights = coordinates, weights
         self._known = Matrices(coordinates.frame.size)
+        self._lock = Lock()  # threads of other sets of weights ask the owner of a store
 
     def of(self, groups: IntArray) -> FloatArray:
         """Return the Gram matrices (g, m, m) of groups of one size m."""
-        missing = groups[~self._known.has(groups)]
-        if missing.size:
-            self._known.put(missing, self._coordinates.group_grams(missing, self._weights))
-        return self._known.of(groups)
+        with self._lock:
+            missing = groups[~self._known.has(groups)]
+            if missing.size:
+                self._known.put(missing, self._coordinates.group_grams(missing, self._weights))
+            return self._known.of(groups)

@@ -195,7 +195,7 @@ def _group_weights(fit: PathFit, standard: Coordinates) -> FloatArray:
         return factor * (standard.rank > 0)
     n_classes = fit.training.y.shape[1]
     copies = n_classes if fit.settings.class_groups == "shared" else 1
-    if copies > 1 and fit.family.name == "multinomial":
+    if copies > 1 and fit.family.hessian == "softmax":
         copies -= 1
     return factor * np.sqrt(standard.rank * copies)
 

@@ -12,12 +12,11 @@ from scipy.linalg import qr
 
 from grpsparse.families import Family
 from grpsparse.groups import FloatArray
-from grpsparse.results.check_conjugate import residual
+from grpsparse.results.check_conjugate import ROUNDING, residual
 
 __all__ = ["Rows", "basis", "project_out", "settled", "unpenalised_fit"]
 
 DEPENDENT = 1e-9  # of a unit column beside the others: no direction of its own
-ROUNDING = 64 * float(np.finfo(np.float64).eps)
 STEPS = 200
 
 

@@ -92,7 +92,6 @@ def locate(
     factors = design.factors
     if not design.kind.any():
         return Found(places, frames)
-    frames.centre[:] = coordinates.centre[wanted]
     bases = []
     used = turns_before
     for g in range(starts.size - 1):
@@ -113,8 +112,10 @@ def locate(
         column, lead = _diagonal(small)
         if column is not None:
             frames.lead[own], frames.column[own] = lead, position[column]
+            frames.centre[own] = coordinates.centre[wanted[own]]
             places[g] = kinds[0], place, cells, -1
         elif kinds[0] == FACTOR:
+            frames.centre[own] = coordinates.centre[wanted[own]]
             basis = np.zeros((cells, own.stop - own.start))
             basis[position] = small.matrix().toarray()
             places[g] = FACTOR, place, cells, used

@@ -17,7 +17,7 @@ import numpy as np
 from grpsparse.groups import BoolArray, FloatArray, IntArray, SingleArray
 from grpsparse.problem import Matrices, Problem
 
-__all__ = ["Held", "Store", "eigenbasis"]
+__all__ = ["Held", "Store", "eigenbasis", "mean_metric"]
 
 FLATTEST = 1e-9  # eigenvalue, relative to the largest, below which a metric is not smaller
 SAME = 1e-8  # a Gram matrix this close to the identity is not turned
@@ -75,8 +75,12 @@ class Store:
             return self._gather(problem, groups)
 
     def _gather(self, problem: Problem, groups: IntArray) -> Held:
-        metric, basis = eigenbasis(problem.grams.of(groups), turned=problem.turned)
-        size = metric.shape[1]
+        size = int(problem.blocks.sizes[groups[0]])
+        if size > 1 and problem.turned:
+            metric, basis = eigenbasis(problem.grams.of(groups))
+        else:
+            squares = problem.squares.value[problem.blocks.rows(groups)]
+            metric, basis = mean_metric(squares.reshape(-1, size)), None
         first = self._more(groups.size * size) + size * np.arange(groups.size)
         problem.coordinates.turn_rows(groups, basis, first, self._room)
         return Held(first, metric, basis)
@@ -110,18 +114,20 @@ class Held:
     basis: FloatArray | None
 
 
-def eigenbasis(grams: FloatArray, *, turned: bool) -> tuple[FloatArray, FloatArray | None]:
+def mean_metric(squares: FloatArray) -> FloatArray:
+    """Return one curvature D for all rows of a group, its mean square, (g, m) as the squares."""
+    means = np.maximum(squares.mean(axis=1, keepdims=True), np.finfo(np.float64).tiny)
+    return np.repeat(means, squares.shape[1], axis=1)
+
+
+def eigenbasis(grams: FloatArray) -> tuple[FloatArray, FloatArray | None]:
     """Return the eigenvalues D (g, m) of Gram matrices (g, m, m), and their bases.
 
-    Without turning (or where there is nothing to turn) the bases are None; D is then the same
-    for all rows of a group, its mean square.
+    Where there is nothing to turn the bases are None.
     """
     size = grams.shape[1]
-    diagonal = np.diagonal(grams, axis1=1, axis2=2)
-    means = np.maximum(diagonal.mean(axis=1, keepdims=True), np.finfo(np.float64).tiny)
-    if size == 1 or not turned:
-        return np.repeat(means, size, axis=1), None
     if np.abs(grams - np.eye(size)).max() <= SAME:
         return np.ones(grams.shape[:2]), None
+    means = mean_metric(np.diagonal(grams, axis1=1, axis2=2))[:, :1]
     values, basis = np.linalg.eigh(grams)
     return np.maximum(values, FLATTEST * np.maximum(values[:, -1:], means)), basis

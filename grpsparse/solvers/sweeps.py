@@ -105,6 +105,8 @@ class Sweeps:
         """Minimise the model, move, and return what was gained over the null deviance."""
         if not self.spans.size:
             return Gains(0, 0.0, 0.0)
+        if self.quadratic and not self.exact:
+            self.refresh()
         limits = (
             max_sweeps,
             accuracy * self.problem.scale,
@@ -112,7 +114,7 @@ class Sweeps:
             MOST_FULL_SWEEPS if self.quadratic else 1,
         )
         sources = self.working.sources
-        moved: FloatArray | SingleArray
+        moved: FloatArray | SingleArray | None
         if sources is None:
             swept, theta, moved = self._gram_step(limits)
         else:
@@ -136,8 +138,8 @@ class Sweeps:
 
     def _rows_step(
         self, sources: Sources, limits: tuple[int, float, float, int]
-    ) -> tuple[_Swept, FloatArray, SingleArray]:
-        """Sweep in residual form; return gains, coefficients, and what eta moves."""
+    ) -> tuple[_Swept, FloatArray, SingleArray | None]:
+        """Sweep in residual form; return gains, coefficients, and what eta moves (None: ask X)."""
         from grpsparse.backend.kernels import descend
         from grpsparse.backend.scratch import scratch
 
@@ -151,7 +153,7 @@ class Sweeps:
             base[:, : working.top] = residual.sum(axis=1, keepdims=True)
             left = np.zeros(residual.shape, dtype=np.float32)
         theta = self.theta.copy()
-        moved = np.zeros_like(left)
+        moved = None if self.quadratic else np.zeros_like(left)
         chances, curvature = self._model()
         columns, factors, sparse = sources.arrays()
         swept: _Swept = descend(
@@ -167,7 +169,7 @@ class Sweeps:
             scratch(self.spans, left.shape, constant=self.quadratic and self.damping == 1.0),
             limits,
         )
-        return swept, theta, moved.T
+        return swept, theta, None if moved is None else moved.T
 
     def _gram_step(
         self, limits: tuple[int, float, float, int]
@@ -221,16 +223,16 @@ class Sweeps:
             return None, weighted
         return np.ascontiguousarray(curvature, np.float32), weighted
 
-    def _move(self, theta: FloatArray, moved: FloatArray | SingleArray) -> float:
+    def _move(self, theta: FloatArray, moved: FloatArray | SingleArray | None) -> float:
         """Accept the step if the objective does not rise, and return by how much it falls.
 
-        A quadratic loss is its own model, and what the step lowered is known. Otherwise, between
+        A quadratic loss is its own model, and its linear predictor is that of the coefficients,
+        asked for when it is needed (`exact` says whether it is theirs). Otherwise, between
         two points a convex objective falls too, so the step is halved; a nonconvex one may be
         higher, so there the curvature of the next model is raised.
         """
-        if self.quadratic:
-            self.theta, self.eta = theta, self.eta + moved
-            self.exact, self._paid = False, None
+        if self.quadratic or moved is None:
+            self.theta, self.exact, self._paid = theta, False, None
             return 0.0
         data = self.problem.data
         before = self.loss + self.penalty_value

@@ -17,7 +17,7 @@ import numpy as np
 
 from grpsparse.groups import BoolArray, FloatArray, IntArray
 from grpsparse.problem import Problem
-from grpsparse.solvers.store import Held, Store, eigenbasis
+from grpsparse.solvers.store import Held, Store, eigenbasis, mean_metric
 
 __all__ = ["View", "view_of"]
 
@@ -40,11 +40,11 @@ class View:
     rounding : ndarray of shape (g,)
         Bounds on what rounding changes in the groups, as Frobenius W-norms.
     lead : ndarray of shape (g, m) or None
-        What rows are multiplied by, where there are no maps. None: the coordinates are the rows.
+        What rows are multiplied by, where there are no maps.
     maps : ndarray of shape (g, m, m) or None
         The matrices M.
     centre : ndarray of shape (g, m) or None
-        The d that is taken off.
+        The d that is taken off. None: the coordinates are the rows as they stand.
     """
 
     first: IntArray
@@ -110,7 +110,7 @@ def _mapped(problem: Problem, store: Store, groups: IntArray) -> tuple[View | No
         metric = np.maximum(squares, np.finfo(np.float64).tiny)
     else:
         squares = problem.squares.value[problem.blocks.rows(groups)].reshape(ratio.shape)
-        metric, _ = eigenbasis(np.eye(ratio.shape[1]) * squares[:, None, :], turned=False)
+        metric = mean_metric(squares)
     sizes = np.sqrt(((squares + centre**2) / ratio**2).sum(axis=1))
     rounding = SINGLE * np.abs(ratio).max(axis=1) * sizes
     view = View(held.first, metric, held.basis, rounding, lead=ratio, centre=centre)
@@ -166,7 +166,11 @@ def _turned_view(
     problem: Problem, store: Store, groups: IntArray, held: Held, made: _Between
 ) -> View:
     """Return groups in the eigenbasis of their own Gram matrices."""
-    metric, basis = eigenbasis(problem.grams.of(groups), turned=problem.turned)
+    if problem.turned:
+        metric, basis = eigenbasis(problem.grams.of(groups))
+    else:
+        squares = problem.squares.value[problem.blocks.rows(groups)]
+        metric, basis = mean_metric(squares.reshape(made.centre.shape)), None
     maps, centre = made.maps, made.centre
     if basis is not None:
         maps, centre = maps @ basis, _by_group(basis, centre)

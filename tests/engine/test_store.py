@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from grpsparse.groups import CellBlock
 from grpsparse.path import Grid, fit_path, fit_paths
 from grpsparse.problem import Problem
 from grpsparse.reach import CommonReach, Reach
@@ -89,23 +90,47 @@ def test_metrics_are_mean_squares(wide, mode):
         np.testing.assert_allclose(working.scale[working.top :], squares, rtol=1e-4)
 
 
-def test_columns_that_differ_are_stored_apart(wide):
-    """A column that is constant under the owner's weights only has rows of another set's own."""
-    X = wide.X.copy()
+@pytest.mark.parametrize("with_factor", [False, True])
+@pytest.mark.parametrize("mode", MODES)
+def test_columns_that_differ_are_stored_apart(wide, mode, with_factor):
+    """A column that is constant under the owner's weights only has rows of another set's own.
+
+    A factor that is not looked at yet changes nothing.
+    """
+    X = wide.X.copy() + 5.0
     X[1::2, 4] = X[1, 4]
-    changed = Data((X,), wide.sizes, wide.weights, wide.responses)
-    odd = np.arange(wide.weights.size) % 2 == 1
-    for mode in MODES:
-        problems = [
-            changed.problem("gaussian", "group_lasso", mode=mode, weights=changed.weights * kept)
-            for kept in (odd, np.ones(odd.size))
-        ]
-        store = Store(problems[0])
-        working = filled(problems[1], store, 3)
-        rows = working.exact_rows(np.arange(working.top + working.size))
-        theta = np.random.default_rng(33).normal(size=(rows.shape[0], 1))
-        eta = working.rounded.predictor(theta)
-        np.testing.assert_allclose(eta, rows.T @ theta, atol=1e-3)
+    n = wide.weights.size
+    blocks, sizes = (X,), wide.sizes
+    if with_factor:
+        codes = np.random.default_rng(34).integers(0, 3, n).astype(np.int32)
+        blocks, sizes = (X, CellBlock(codes, 3)), (*sizes, 3)
+    changed = Data(blocks, sizes, wide.weights, wide.responses)
+    odd = np.arange(n) % 2 == 1
+    problems = [
+        changed.problem("gaussian", "group_lasso", mode=mode, weights=changed.weights * kept)
+        for kept in (odd, np.ones(n))
+    ]
+    store = Store(problems[0])
+    working = WorkingSet(problems[1], rounded=True, store=store)
+    dense = np.arange(len(sizes)) < len(wide.sizes)
+    working.add(dense)
+    rows = working.exact_rows(np.arange(working.top + working.size))
+    theta = np.random.default_rng(33).normal(size=(rows.shape[0], 1))
+    eta = working.rounded.predictor(theta)
+    np.testing.assert_allclose(eta, rows.T @ theta, atol=1e-3)
+    weighted = problems[1].data.weights[:, None] * eta
+    found = working.correlate(working.rounded, weighted, working.groups)
+    np.testing.assert_allclose(found, rows[working.top :] @ weighted, atol=1e-3)
+    grid = Grid(problems[1].lambda_max * np.geomspace(1, 0.1, 6), automatic=False)
+    solver = BlockDescent(arithmetic="residual")
+    for problem, path in zip(
+        problems, fit_paths(problems, grid, solver=solver, tol=1e-3), strict=True
+    ):
+        for point in range(grid.values.size):
+            theta = np.zeros((problem.coordinates.size, 1))
+            theta[path.active] = path.theta[point]
+            eta = problem.coordinates.linear_predictor(theta) + path.intercept[point]
+            assert path.loss[point] == pytest.approx(problem.data.loss(eta), rel=1e-5)
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -80,7 +80,9 @@ def test_every_sweep_lowers_the_model(data, family, penalty, form):
         rows = work.working.exact_rows(np.arange(theta.shape[0]))
         expected = rows.T @ (theta - work.theta)
         size = np.abs(expected).max()
-        np.testing.assert_allclose(moved, expected, atol=SINGLE * size)
+        assert (moved is None) == (form != "gram" and family == "gaussian")
+        if moved is not None:  # what a quadratic loss moves is asked of X
+            np.testing.assert_allclose(moved, expected, atol=SINGLE * size)
         if problem.penalty.convex:
             assert gain == pytest.approx(values[0] - values[1], rel=1e-4)
     size = values[0] - values[-1]
@@ -113,8 +115,9 @@ def test_storages_have_one_minimum(stored, family, penalty, mode):
     found = []
     for each in stored:
         work = sweeps_at(each.problem(family, penalty, mode=mode), "refined", share=0.5)
-        _, theta, moved = take(work, UNTIL)
-        found.append((model_value(work, theta), moved))
+        _, theta, _ = take(work, UNTIL)
+        rows = work.working.exact_rows(np.arange(theta.shape[0]))
+        found.append((model_value(work, theta), rows.T @ (theta - work.theta)))
     (value, moved), (expected, dense) = found
     assert value == pytest.approx(expected, rel=1e-6)
     np.testing.assert_allclose(moved, dense, atol=2e-4 * max(1.0, np.abs(dense).max()))
@@ -130,7 +133,8 @@ def test_storages_are_not_written_out(stored, family, penalty):
     _, theta, moved = take(work, 2)
     rows = work.working.exact_rows(np.arange(theta.shape[0]))
     expected = rows.T @ (theta - work.theta)
-    np.testing.assert_allclose(moved, expected, atol=SINGLE * max(1.0, np.abs(expected).max()))
+    if moved is not None:
+        np.testing.assert_allclose(moved, expected, atol=SINGLE * max(1.0, np.abs(expected).max()))
     dense = work.spans[work.spans[:, 4] == 0]
     held = np.unique(dense[:, :2], axis=0)
     store = work.working.sources.arrays()[0][0]

@@ -95,3 +95,9 @@ def test_a_response_on_the_right_side(formula):
 def test_a_date_is_no_response():
     with pytest.raises(DataError, match="date"):
         build_model("d ~ x", DATA.assign(d=pd.Timestamp("2020-01-01")))
+
+
+@pytest.mark.parametrize("formula", ["s + s ~ x", "s +  s + f ~ x"])
+def test_a_response_named_twice(formula):
+    with pytest.raises(FormulaError, match="twice"):
+        build_model(formula, DATA)
