@@ -31,10 +31,13 @@ class Basis:
     back : ndarray of shape (1 + m, u)
         Coefficients of intercept and coordinates per basis vector (no first row without an
         intercept).
+    constant : float or None
+        The one entry of the only basis vector, where it is that of the intercept alone.
     """
 
     rows: FloatArray
     back: FloatArray
+    constant: float | None = None
 
     def project_out(self, values: FloatArray, weights: FloatArray) -> FloatArray:
         """Return `values` (n, K) less its W-projection on the basis."""
@@ -44,7 +47,9 @@ class Basis:
         return left
 
     def _combined(self, coef: FloatArray) -> FloatArray:
-        """Return rows.T @ coef, (n, K)."""
+        """Return rows.T @ coef, (n, K), or (1, K) where all rows are the same."""
+        if self.constant is not None:
+            return self.constant * coef
         if self.rows.shape[0] == 1:  # an outer product, for which BLAS is slow
             single: FloatArray = (self.rows[0] * coef.T).T
             return single
@@ -61,7 +66,7 @@ def unpenalised_basis(rows: FloatArray, weights: FloatArray, *, intercept: bool)
     sizes = np.linalg.norm(scaled, axis=1)
     if rows.shape[0] == 1:
         back = 1.0 / sizes[:, None]
-        return Basis(back * rows, back)
+        return Basis(back * rows, back, constant=float(back[0, 0]) if intercept else None)
     left, values, _ = np.linalg.svd(scaled / sizes[:, None], full_matrices=False)
     kept = values > RANK_FLOOR * values[0]
     back = left[:, kept] / values[kept] / sizes[:, None]
