@@ -39,9 +39,8 @@ class Store:
         self.owner = owner
         self._lock = Lock()
         self._used = top
-        # memory that nothing is written to costs nothing: room for all columns, and none is moved
         count = top + (0 if dense is None else dense.columns.shape[0])
-        self._room: SingleArray = np.empty((count, n), dtype=np.float32)
+        self._room: SingleArray = _reserved(count, top, n)
         self._room[:top] = 1.0
         n_groups = owner.blocks.weight.size
         self._first: IntArray = np.full(n_groups, -1)
@@ -93,6 +92,17 @@ class Store:
             room[:first] = self._room[:first]
             self._room = room
         return first
+
+
+def _reserved(count: int, least: int, n: int) -> SingleArray:
+    """Return room for rows: for all of them, so that none is moved, or for a few.
+
+    Memory that nothing is written to costs nothing where the system hands out more than it has.
+    """
+    try:
+        return np.empty((count, n), dtype=np.float32)
+    except MemoryError:
+        return np.empty((least, n), dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,3 +167,23 @@ def test_common_bounds_hold_for_all(wide, mode):
     frobenius = folds[0].values.copy()
     folds[0].tighten(asked)
     assert mode == "group" or (folds[0].values < frobenius).any()
+
+
+def test_rows_find_room_where_memory_is_counted(wide, monkeypatch):
+    """Where a system reserves no more than it has, rows are moved instead."""
+    problem = wide.problem("gaussian", "group_lasso", mode="none")
+    expected = filled(problem, Store(problem), 5).sources.arrays()[0][0].copy()
+    reserved = []
+
+    def refuse(shape, **options):
+        reserved.append(shape)
+        if len(reserved) == 1:
+            raise MemoryError
+        return np.zeros(shape, **options)
+
+    monkeypatch.setattr("grpsparse.solvers.store.np.empty", refuse)
+    store = Store(problem)
+    assert reserved[1][0] == 1
+    monkeypatch.undo()
+    working = filled(problem, store, 5)
+    np.testing.assert_array_equal(working.sources.arrays()[0][0], expected)
