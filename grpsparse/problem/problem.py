@@ -9,7 +9,7 @@ never come from different problems.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -220,17 +220,8 @@ def build_problem(
     dual = basis.project_out(data.residual(fit.eta), data.weights)
     correlation = coordinates.correlate(data.weights[:, None] * dual)
     start = _null_fit(fit, basis, where, dual, correlation, intercept=intercept)
-    lambda_max = max(
-        (
-            penalty.critical_lambda(view, blocks, weight, weight > 0)
-            for view in blocks.views(correlation)
-        ),
-        default=0.0,
-    )
-    steepest = [
-        norm_critical(view, blocks, weight, weight > 0) for view in blocks.views(correlation)
-    ]
-    size = max(steepest, default=0.0) or _norm(data, null)
+    lambda_max = _largest(penalty.critical_lambda, blocks, correlation)
+    size = _largest(norm_critical, blocks, correlation) or _norm(data, null)
     return Problem(
         coordinates,
         data,
@@ -246,6 +237,15 @@ def build_problem(
         bend if penalty.steep else _typical_curvature(data, fit),
         Deferred(lambda: coordinates.squares(data.weights)),
         grams,
+    )
+
+
+def _largest(critical: Callable[..., float], blocks: Blocks, correlation: FloatArray) -> float:
+    """Return the largest critical lambda of the classes that have blocks of their own."""
+    weight = blocks.weight
+    return max(
+        (critical(view, blocks, weight, weight > 0) for view in blocks.views(correlation)),
+        default=0.0,
     )
 
 
