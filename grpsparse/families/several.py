@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from grpsparse.errors import ResponseError
+from grpsparse.families.labels import read_column
 from grpsparse.groups import FloatArray
 
 __all__ = ["SEVERAL", "read_responses"]
@@ -29,14 +30,15 @@ def read_responses(values: Any, name: str) -> tuple[FloatArray, tuple[str, ...]]
         For columns that are not numbers, values that are not finite, or names twice.
     """
     columns = getattr(values, "columns", None)
-    try:
-        y = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
+    array = np.asarray(values)
+    each = array[:, None] if array.ndim == 1 else array
+    read = [read_column(each[:, k], name) for k in range(each.shape[1])]
+    if any(column.kind != "number" for column in read):
         raise ResponseError(
             f'{name} has columns that are not numbers; family="{SEVERAL}" needs one column of '
             "numbers for each response."
-        ) from None
-    y = y[:, None] if y.ndim == 1 else y
+        )
+    y = np.stack([np.asarray(column.values, dtype=np.float64) for column in read], axis=1)
     names = tuple(f"y{k + 1}" for k in range(y.shape[1]))
     if columns is not None:
         names = tuple(map(str, columns))

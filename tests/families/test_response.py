@@ -217,3 +217,18 @@ def test_responses_that_are_refused(values, family, words):
 def test_an_unknown_family_raises():
     with pytest.raises(FamilyError, match="did you mean 'gaussian'"):
         encode_response([1.0, 2.0], family="gausian")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array([["2020-01-01", "2020-01-02"]] * 3, dtype="datetime64[D]"),
+        np.array([[1 + 2j, 2.0]] * 3),
+        [["1", "2"], ["3", "4"], ["5", "6"]],
+        [[True, False], [False, True], [True, True]],
+    ],
+)
+def test_several_responses_are_numbers(values):
+    """What one response would be refused for, or taken for classes, is no column of numbers."""
+    with pytest.raises(ResponseError, match=r"type|not numbers"):
+        encode_response(values, family="mgaussian")
