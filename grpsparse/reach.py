@@ -9,23 +9,26 @@ the mean under w, and any a.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import reduce
 from threading import Lock
 
 import numpy as np
 
 from grpsparse.design import ColumnScale
-from grpsparse.groups import BoolArray, FloatArray, IntArray
-from grpsparse.problem import Problem
+from grpsparse.groups import BoolArray, Deferred, FloatArray, IntArray
+from grpsparse.problem import GroupGrams, Problem
 
 __all__ = ["CommonReach", "Reach"]
 
 ROUNDED_UP = 1.0 + 1e-9
-TOO_LOOSE = 1.5  # factor by which common bounds may be larger than a problem's own
+TOO_HEAVY = 2.25  # of common weights over a problem's own: bounds on squares, as far off at most
 
 
 class CommonReach:
     """Singular values of groups under weights that are nowhere below those of several problems.
+
+    Nothing is worked out before it is asked for.
 
     Parameters
     ----------
@@ -35,34 +38,33 @@ class CommonReach:
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self._coordinates = problems[0].coordinates
-        self._top: FloatArray = np.max([problem.data.weights for problem in problems], axis=0)
+        self._top = Deferred(lambda: reduce(np.maximum, (each.data.weights for each in problems)))
+        self._grams = Deferred(lambda: GroupGrams(self._coordinates, self._top.value))
         self._lock = Lock()
-        self._known: FloatArray = np.full(self._coordinates.frame.size, np.nan)
 
-    def looseness(self, problem: Problem) -> float | None:
-        """Return how much larger than needed these values may be, None where they do not hold.
+    def serves(self, problem: Problem) -> bool:
+        """Return whether these are bounds on the values of a problem, and near enough to them.
 
         They hold for columns as they are: those of another scale, or of combined columns, have
         other singular values.
         """
         mine, theirs = self._coordinates.whole, problem.coordinates.whole
         if not (isinstance(mine, ColumnScale) and isinstance(theirs, ColumnScale)):
-            return None
+            return False
         if not (
             np.array_equal(mine.index, theirs.index) and np.array_equal(mine.scale, theirs.scale)
         ):
-            return None
+            return False
         weights, seen = problem.data.weights, problem.data.weights > 0
-        return float(np.sqrt((self._top[seen] / weights[seen]).max()))
-
-    def of(self, groups: IntArray) -> FloatArray:
-        """Return bounds on the singular values of some groups, under any of the weights."""
         with self._lock:
-            missing = groups[np.isnan(self._known[groups])]
-            for _, same in _by_size(missing, self._coordinates.starts):
-                grams = self._coordinates.group_grams(same, self._top)
-                self._known[same] = _largest(grams)
-        return self._known[groups]
+            top = self._top.value
+        return bool((top[seen] / weights[seen]).max() <= TOO_HEAVY)
+
+    def largest(self, groups: IntArray) -> FloatArray:
+        """Return the largest eigenvalues of Z_g'VZ_g of some groups, V the common weights, (g,)."""
+        with self._lock:
+            grams = self._grams.value
+        return grams.largest(groups)
 
 
 class Reach:
@@ -82,12 +84,12 @@ class Reach:
     """
 
     def __init__(self, problem: Problem, common: CommonReach | None = None) -> None:
-        self._grams, self._starts = problem.grams, problem.coordinates.starts
         bound, exact = problem.coordinates.reach(problem.squares)
         self._settled: BoolArray = exact
         self.values = bound * ROUNDED_UP
-        loose = None if common is None else common.looseness(problem)
-        self._common = common if loose is not None and loose <= TOO_LOOSE else None
+        self._source: Deferred[CommonReach | GroupGrams] = Deferred(
+            lambda: problem.grams if common is None or not common.serves(problem) else common
+        )
 
     def tighten(self, groups: IntArray) -> bool:
         """Replace the bounds of some groups by sharp ones, and return whether any was not yet."""
@@ -95,23 +97,6 @@ class Reach:
         if not groups.size:
             return False
         self._settled[groups] = True
-        if self._common is not None:
-            self.values[groups] = np.minimum(self.values[groups], self._common.of(groups))
-            return True
-        for _, same in _by_size(groups, self._starts):
-            self.values[same] = _largest(self._grams.of(same))
+        largest = np.maximum(self._source.value.largest(groups), 0.0)
+        self.values[groups] = np.minimum(self.values[groups], np.sqrt(largest) * ROUNDED_UP)
         return True
-
-
-def _by_size(groups: IntArray, starts: IntArray) -> Iterator[tuple[int, IntArray]]:
-    """Yield groups of equal size together."""
-    sizes = starts[groups + 1] - starts[groups]
-    for size in np.unique(sizes).tolist():
-        yield size, groups[sizes == size]
-
-
-def _largest(grams: FloatArray) -> FloatArray:
-    """Return the roots of the largest eigenvalues, rounded up."""
-    largest = np.linalg.eigvalsh(grams)[:, -1]
-    root: FloatArray = np.sqrt(np.maximum(largest, 0.0)) * ROUNDED_UP
-    return root

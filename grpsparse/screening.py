@@ -37,7 +37,7 @@ NEARLY = 1e-13  # of their squares, that tells references apart
 SLACK = 1e-10  # relative, for rounding in the projection
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Look:
     """What is known of the correlations of a point.
 
@@ -123,23 +123,23 @@ class Screen:
         if self._reach.tighten((doubtful & ~swept).nonzero()[0]):
             doubtful = worst + self._reach.values * left > 0
         needed = (swept | doubtful).nonzero()[0]
+        rows, n_rows = blocks.rows(needed), max(1, correlation.shape[0])
+        full = rows.size > FULL_ABOVE * correlation.shape[0] + blocks.sizes[swept].sum()
         look = Look(
             state,
             lambda_,
             needed,
-            blocks.rows(needed),
+            rows,
             blocks.part(needed),
-            full=True,
+            full=bool(full),
             dual=dual,
             weighted=weighted.reshape(n_outputs, -1).T,
             size=0.0 if working.rounded is None else float(np.sqrt(flat @ weighted)),
+            passes=0.0 if full else rows.size / n_rows,
         )
-        own = blocks.sizes[swept].sum()
-        if look.rows.size > FULL_ABOVE * correlation.shape[0] + own:
-            return look
-        found = correlation[look.rows] = self._evaluate(look, working)
-        norms[needed] = look.blocks.norms(found)
-        look.full, look.passes = False, look.rows.size / max(1, correlation.shape[0])
+        if not full:
+            found = correlation[rows] = self._evaluate(look, working)
+            norms[needed] = look.blocks.norms(found)
         return look
 
     def _evaluate(self, look: Look, working: WorkingSet) -> FloatArray:
@@ -306,7 +306,16 @@ class MomentScreen:
         """Take the correlations of the point."""
         self.correlation = state.correlation
         blocks, none = self._moments.problem.blocks, np.empty((0, 1))
-        return Look(state, lambda_, self._every, self._rows, blocks, False, none, none)
+        return Look(
+            state,
+            lambda_,
+            self._every,
+            self._rows,
+            blocks,
+            full=False,
+            dual=none,
+            weighted=none,
+        )
 
     def receive(self, look: Look, correlation: FloatArray) -> Look:  # noqa: ARG002
         """Return the look: nothing is ever asked for."""

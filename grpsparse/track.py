@@ -17,7 +17,7 @@ from grpsparse.problem import Moments, Problem, State
 from grpsparse.reach import CommonReach
 from grpsparse.record import Point, Work
 from grpsparse.screening import Look, MomentScreen, Screen
-from grpsparse.solvers import Solution, Solver, Store, Task, WorkingSet
+from grpsparse.solvers import Solution, Solver, Store, Task, WorkingSet, grown_to
 
 __all__ = ["How", "Track"]
 
@@ -241,7 +241,7 @@ class Track:
         old, theta = working.grown(before.theta), working.grown(last.theta)
         share = self._stride()
         step = share * (theta - old)
-        first, second = (_grown(passed.norms, working.groups.size) for passed in self._passed)
+        first, second = (grown_to(working.groups.size, each.norms) for each in self._passed)
         going = (first > 0) & (second > 0)
         going &= working.blocks.norms(step) <= LONGEST_STEP * second
         going |= (working.blocks.weight == 0)[:, None]
@@ -251,12 +251,3 @@ class Track:
         paid = working.blocks.value(problem.penalty, theta, self._lambda)
         known = self.points[-1].penalty * self._lambda / self.points[-1].lambda_
         return state if state.loss + paid < last.loss + known else last
-
-
-def _grown(norms: FloatArray, count: int) -> FloatArray:
-    """Return norms of an earlier, smaller working set with zeros for the new groups."""
-    if norms.shape[0] == count:
-        return norms
-    out = np.zeros((count, norms.shape[1]))
-    out[: norms.shape[0]] = norms
-    return out

@@ -13,7 +13,7 @@ __all__ = ["CHUNK_ENTRIES", "DenseDesign"]
 
 CHUNK_ENTRIES = 4_000_000  # entries of X copied at a time
 SMALL_ENTRIES = 20_000  # entries of X that are copied in some microseconds
-FEW = 16  # columns of R up to which BLAS is the slower, one excepted
+FEW = 16  # columns of R up to which BLAS is not the faster
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,7 @@ class DenseDesign:
 
     def correlate(self, residual: FloatArray, columns: IntArray | None = None) -> FloatArray:
         """Return X[:, columns]' @ residual, (len(columns), K); None takes all columns."""
-        by_blas = residual.shape[1] > FEW
-        if columns is None and self.dtype == np.float64 and by_blas:
+        if columns is None and self.dtype == np.float64 and residual.shape[1] > FEW:
             return np.asarray(self.columns @ residual)
         index = np.arange(self.shape[1]) if columns is None else columns
         if self.is_small(index.size):

@@ -2,7 +2,7 @@
 
 from grpsparse.problem.blocks import Blocks
 from grpsparse.problem.certificate import Checked, certify, dual_point
-from grpsparse.problem.grams import Matrices
+from grpsparse.problem.grams import GroupGrams, Matrices
 from grpsparse.problem.moments import Moments, moments_of
 from grpsparse.problem.problem import NullFit, PenaltySpec, Problem, State, build_problem
 from grpsparse.problem.smooth import Observed
@@ -10,6 +10,7 @@ from grpsparse.problem.smooth import Observed
 __all__ = [
     "Blocks",
     "Checked",
+    "GroupGrams",
     "Matrices",
     "Moments",
     "NullFit",

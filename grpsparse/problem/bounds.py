@@ -25,10 +25,8 @@ def largest_eigenvalues(coordinates: Standardised, known: GroupGrams) -> FloatAr
     largest = np.where(sizes > 0, 1.0, 0.0)
     if not isinstance(coordinates.whole, ColumnScale):
         return largest
-    for size in np.unique(sizes[~coordinates.frame]):
-        if size:
-            same = np.flatnonzero((sizes == size) & ~coordinates.frame)
-            largest[same] = np.linalg.eigvalsh(known.of(same))[:, -1]
+    own = np.flatnonzero((sizes > 0) & ~coordinates.frame)
+    largest[own] = known.largest(own)
     return largest
 
 

@@ -1,4 +1,7 @@
-"""Gram matrices of groups, each worked out once: screening and sweeps ask for the same ones."""
+"""Gram matrices of groups, each worked out once: screening and sweeps ask for the same ones.
+
+Threads of several sets of weights may ask at once.
+"""
 
 from __future__ import annotations
 
@@ -55,17 +58,31 @@ class GroupGrams:
     weights : ndarray of shape (n,)
     """
 
-    __slots__ = ("_coordinates", "_known", "_lock", "_weights")
+    __slots__ = ("_coordinates", "_known", "_largest", "_lock", "_weights")
 
     def __init__(self, coordinates: Standardised, weights: FloatArray) -> None:
         self._coordinates, self._weights = coordinates, weights
         self._known = Matrices(coordinates.frame.size)
-        self._lock = Lock()  # threads of other sets of weights ask the owner of a store
+        self._largest: FloatArray = np.full(coordinates.frame.size, np.nan)
+        self._lock = Lock()
 
     def of(self, groups: IntArray) -> FloatArray:
         """Return the Gram matrices (g, m, m) of groups of one size m."""
         with self._lock:
-            missing = groups[~self._known.has(groups)]
-            if missing.size:
-                self._known.put(missing, self._coordinates.group_grams(missing, self._weights))
-            return self._known.of(groups)
+            return self._of(groups)
+
+    def largest(self, groups: IntArray) -> FloatArray:
+        """Return the largest eigenvalues of groups that have coordinates, of any size, (g,)."""
+        with self._lock:
+            missing = groups[np.isnan(self._largest[groups])]
+            sizes = np.diff(self._coordinates.starts)[missing]
+            for size in np.unique(sizes):
+                same = missing[sizes == size]
+                self._largest[same] = np.linalg.eigvalsh(self._of(same))[:, -1]
+            return self._largest[groups]
+
+    def _of(self, groups: IntArray) -> FloatArray:
+        missing = groups[~self._known.has(groups)]
+        if missing.size:
+            self._known.put(missing, self._coordinates.group_grams(missing, self._weights))
+        return self._known.of(groups)

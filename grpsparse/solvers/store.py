@@ -17,7 +17,7 @@ import numpy as np
 from grpsparse.groups import BoolArray, FloatArray, IntArray, SingleArray
 from grpsparse.problem import Matrices, Problem
 
-__all__ = ["Held", "Store", "eigenbasis", "mean_metric"]
+__all__ = ["Held", "Store", "mean_metric", "own_basis", "squares_of"]
 
 FLATTEST = 1e-9  # eigenvalue, relative to the largest, below which a metric is not smaller
 SAME = 1e-8  # a Gram matrix this close to the identity is not turned
@@ -74,12 +74,8 @@ class Store:
             return self._gather(problem, groups)
 
     def _gather(self, problem: Problem, groups: IntArray) -> Held:
-        size = int(problem.blocks.sizes[groups[0]])
-        if size > 1 and problem.turned:
-            metric, basis = eigenbasis(problem.grams.of(groups))
-        else:
-            squares = problem.squares.value[problem.blocks.rows(groups)]
-            metric, basis = mean_metric(squares.reshape(-1, size)), None
+        metric, basis = own_basis(problem, groups)
+        size = metric.shape[1]
         first = self._more(groups.size * size) + size * np.arange(groups.size)
         problem.coordinates.turn_rows(groups, basis, first, self._room)
         return Held(first, metric, basis)
@@ -122,6 +118,21 @@ class Held:
     first: IntArray
     metric: FloatArray
     basis: FloatArray | None
+
+
+def squares_of(problem: Problem, groups: IntArray) -> FloatArray:
+    """Return the W-norms squared of the coordinates of groups of one size, (g, m)."""
+    return problem.squares.value[problem.blocks.rows(groups)].reshape(groups.size, -1)
+
+
+def own_basis(problem: Problem, groups: IntArray) -> tuple[FloatArray, FloatArray | None]:
+    """Return the curvatures D of groups of one size, and the basis in which they are diagonal.
+
+    Without turning, or where a group is one column, the basis is None and D one number a group.
+    """
+    if problem.turned and problem.blocks.sizes[groups[0]] > 1:
+        return eigenbasis(problem.grams.of(groups))
+    return mean_metric(squares_of(problem, groups)), None
 
 
 def mean_metric(squares: FloatArray) -> FloatArray:

@@ -80,19 +80,12 @@ class Sweeps:
         self.plan = working.plan(task.groups, task.lambda_)
         self.spans, self.levels, self.metric = self.plan.spans, self.plan.levels, self.plan.metric
         self.quadratic = problem.data.family.hessian == "constant"
-        self._paid: float | None = None
+        self._paid: float | None = None  # penalty of the point, where it is known
         self.damping = 1.0  # on the model's curvature
 
     def _penalty(self, theta: FloatArray) -> float:
         blocks = self.working.blocks
         return blocks.value(self.problem.penalty, theta[self.working.top :], self.task.lambda_)
-
-    @property
-    def penalty_value(self) -> float:
-        """Penalty of the point reached."""
-        if self._paid is None:
-            self._paid = self._penalty(self.theta)
-        return self._paid
 
     def state(self) -> State:
         """Return the point reached."""
@@ -226,23 +219,23 @@ class Sweeps:
     def _move(self, theta: FloatArray, moved: FloatArray | SingleArray | None) -> float:
         """Accept the step if the objective does not rise, and return by how much it falls.
 
-        A quadratic loss is its own model, and its linear predictor is that of the coefficients,
-        asked for when it is needed (`exact` says whether it is theirs). Otherwise, between
-        two points a convex objective falls too, so the step is halved; a nonconvex one may be
-        higher, so there the curvature of the next model is raised.
+        A quadratic loss is its own model. Where sweeps do not say what it moves, its linear
+        predictor is asked for when it is needed (`exact` says whether it is that of the
+        coefficients). Other steps: between two points a convex objective falls too, so the step
+        is halved; a nonconvex one may be higher, so the curvature of the next model is raised.
         """
-        if self.quadratic or moved is None:
+        if moved is None:
             self.theta, self.exact, self._paid = theta, False, None
             return 0.0
         data = self.problem.data
-        before = self.loss + self.penalty_value
+        before = self.loss + (self._penalty(self.theta) if self._paid is None else self._paid)
         size = 1.0
         for _ in range(30 if self.problem.penalty.convex else 1):
             eta = self.eta + size * moved
             trial = theta if size == 1.0 else self.theta + size * (theta - self.theta)
             penalty = self._penalty(trial)
             loss = data.loss(eta)
-            if loss + penalty <= before + 1e-15 * max(1.0, abs(before)):
+            if self.quadratic or loss + penalty <= before + 1e-15 * max(1.0, abs(before)):
                 self.theta, self.eta, self._paid = trial, eta, penalty
                 self.loss = loss
                 self.damping = max(1.0, 0.5 * self.damping)

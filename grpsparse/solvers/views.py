@@ -17,7 +17,7 @@ import numpy as np
 
 from grpsparse.groups import BoolArray, FloatArray, IntArray
 from grpsparse.problem import Problem
-from grpsparse.solvers.store import Held, Store, eigenbasis, mean_metric
+from grpsparse.solvers.store import Held, Store, mean_metric, own_basis, squares_of
 
 __all__ = ["View", "view_of"]
 
@@ -85,9 +85,7 @@ def view_of(problem: Problem, store: Store, groups: IntArray) -> list[tuple[IntA
 
 def _plain(problem: Problem, groups: IntArray, held: Held) -> View:
     """Return groups whose coordinates are the rows."""
-    shape = held.metric.shape
-    squares = problem.squares.value[problem.blocks.rows(groups)].reshape(shape)
-    rounding = SINGLE * np.sqrt(squares.sum(axis=1))
+    rounding = SINGLE * np.sqrt(squares_of(problem, groups).sum(axis=1))
     return View(held.first, held.metric, held.basis, rounding)
 
 
@@ -109,7 +107,7 @@ def _mapped(problem: Problem, store: Store, groups: IntArray) -> tuple[View | No
         squares = ratio**2 * _moments(problem, store, held, centre / ratio)
         metric = np.maximum(squares, np.finfo(np.float64).tiny)
     else:
-        squares = problem.squares.value[problem.blocks.rows(groups)].reshape(ratio.shape)
+        squares = squares_of(problem, groups)
         metric = mean_metric(squares)
     sizes = np.sqrt(((squares + centre**2) / ratio**2).sum(axis=1))
     rounding = SINGLE * np.abs(ratio).max(axis=1) * sizes
@@ -123,16 +121,16 @@ class _Between:
 
     Parameters
     ----------
-    maps : ndarray of shape (g, m, m)
-        M with C M = E.
     centre : ndarray of shape (g, m)
-        e - M'c.
+        e - M'c, where C M = E.
+    maps : ndarray of shape (g, m, m)
+        M; empty where it is diagonal.
     ratio : ndarray of shape (g, m) or None
         The diagonal of M where there is nothing else.
     """
 
-    maps: FloatArray
     centre: FloatArray
+    maps: FloatArray
     ratio: FloatArray | None
 
     @property
@@ -149,29 +147,25 @@ def _between(
     if mine is None or theirs is None or mine.index.shape != theirs.index.shape:
         return None
     spanned = (mine.index == theirs.index).all(axis=1)
-    ratio = None
     if mine.scale is not None and theirs.scale is not None:
-        ratio = mine.scale / theirs.scale
-        maps = np.eye(ratio.shape[1]) * ratio[:, :, None]
-    else:
-        maps = np.linalg.pinv(theirs.maps) @ mine.maps
-        off = np.abs(theirs.maps @ maps - mine.maps).max(axis=(1, 2))
-        spanned &= off <= SPANNED * np.abs(mine.maps).max(axis=(1, 2))
+        ratio = mine.scale[spanned] / theirs.scale[spanned]
+        centre = mine.centre[spanned] - ratio * theirs.centre[spanned]
+        return spanned, _Between(centre, np.empty((0, 0, 0)), ratio)
+    maps = np.linalg.pinv(theirs.maps) @ mine.maps
+    off = np.abs(theirs.maps @ maps - mine.maps).max(axis=(1, 2))
+    spanned &= off <= SPANNED * np.abs(mine.maps).max(axis=(1, 2))
     centre = mine.centre - _by_group(maps, theirs.centre)
-    some = _Between(maps[spanned], centre[spanned], None if ratio is None else ratio[spanned])
-    return spanned, some
+    return spanned, _Between(centre[spanned], maps[spanned], None)
 
 
 def _turned_view(
     problem: Problem, store: Store, groups: IntArray, held: Held, made: _Between
 ) -> View:
     """Return groups in the eigenbasis of their own Gram matrices."""
-    if problem.turned:
-        metric, basis = eigenbasis(problem.grams.of(groups))
-    else:
-        squares = problem.squares.value[problem.blocks.rows(groups)]
-        metric, basis = mean_metric(squares.reshape(made.centre.shape)), None
+    metric, basis = own_basis(problem, groups)
     maps, centre = made.maps, made.centre
+    if made.ratio is not None:
+        maps = np.eye(made.ratio.shape[1]) * made.ratio[:, :, None]
     if basis is not None:
         maps, centre = maps @ basis, _by_group(basis, centre)
     if held.basis is not None:

@@ -19,7 +19,7 @@ from grpsparse.problem import Blocks, Moments, Problem
 from grpsparse.solvers.sources import Sources, in_place
 from grpsparse.solvers.store import Store
 
-__all__ = ["Plan", "WorkingSet"]
+__all__ = ["Plan", "WorkingSet", "grown_to"]
 
 KEPT_ENTRIES = 4_000_000  # of the rows in double precision, below which they are kept
 
@@ -202,11 +202,7 @@ class WorkingSet:
 
     def grown(self, theta: FloatArray) -> FloatArray:
         """Return coefficients of an earlier, smaller working set with zeros for the new rows."""
-        if theta.shape[0] == self.size:
-            return theta
-        out = np.zeros((self.size, theta.shape[1]))
-        out[: theta.shape[0]] = theta
-        return out
+        return grown_to(self.size, theta)
 
     @property
     def rounded(self) -> Sources | None:
@@ -292,6 +288,15 @@ class WorkingSet:
             np.concatenate([old.indptr, old.indptr[-1] + pointers[1:]]),
         )
         self._turn = _compressed(parts, held + int(starts[-1]))
+
+
+def grown_to(count: int, values: FloatArray) -> FloatArray:
+    """Return rows of values, followed by zeros where they are fewer than `count`."""
+    if values.shape[0] == count:
+        return values
+    out = np.zeros((count, values.shape[1]))
+    out[: values.shape[0]] = values
+    return out
 
 
 def _any(touched: BoolArray, starts: IntArray) -> BoolArray:
