@@ -64,7 +64,7 @@ class FoldFit:
     def means(self, index: IntArray) -> FloatArray:
         """Return the held-out means (rows, K, len(index)) at some points of the path."""
         problem = self.problem
-        n, n_outputs = problem.data.y.shape
+        n, n_outputs = problem.data.offset.shape
         out = np.empty((self.rows.size, n_outputs, index.size))
         step = max(1, CHUNK_ENTRIES // max(1, n * n_outputs))
         for start in range(0, index.size, step):
@@ -108,7 +108,7 @@ class HeldOut:
         """Return out-of-fold means (n, K, len(index)) at some points of the path."""
         if self.whole is not None:
             return self.whole[:, :, index]
-        n, n_outputs = self.fits[0].problem.data.y.shape
+        n, n_outputs = self.fits[0].problem.data.offset.shape
         out = np.full((n, n_outputs, index.size), np.nan)
         for fit in self.fits:
             out[fit.rows] = fit.means(index)
@@ -154,7 +154,7 @@ def cross_validate(
         label = plan.labels[fold] if plan.labels else fold
         problems.append(_training_problem(problem_of, weights * factor, label))
     path, *others = fit_paths(problems, grid_of(problem), solver=solver, tol=tol, on_point=on_point)
-    n, n_outputs = problem.data.y.shape
+    n, n_outputs = problem.data.offset.shape
     every = np.arange(path.lambda_.size)
     keep = n * n_outputs * every.size * 8 <= KEEP_BYTES
     whole = np.full((n, n_outputs, every.size), np.nan) if keep else None

@@ -26,7 +26,7 @@ def path_fit(opened: Opened, path: Path, weights: FloatArray, call: str) -> Path
     total = 2.0 * float(weights.sum())
     return PathFit(
         model=opened.model,
-        family=problem.data.family,
+        family=opened.response.family,
         penalty=opened.resolved.penalty,
         training=_training(opened, weights),
         settings=_settings(opened, path, call),

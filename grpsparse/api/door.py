@@ -21,8 +21,8 @@ from grpsparse.design import (
     resolve_label,
     standardise,
 )
-from grpsparse.errors import DataError, GroupError, ResponseError, WeightsError
-from grpsparse.families import Response, encode_response, for_data
+from grpsparse.errors import DataError, GroupError
+from grpsparse.families import Response, encode_response, for_data, n_outputs
 from grpsparse.groups import FloatArray, IntArray, Model, PlainTerms, TermColumns, members
 from grpsparse.penalties import AdaptivePenalty
 from grpsparse.problem import Observed, PenaltySpec, Problem, build_problem
@@ -109,10 +109,12 @@ class Opened:
         GrpsparseError
             If these weights leave no row, or a response that the family cannot have.
         """
-        _check_response(self.response, weights, self.model.response)
+        self.response.check(weights, self.model.response)
         normalised = weights / weights.max()  # the sum of huge weights may overflow
         normalised /= normalised.sum()
-        offset = np.zeros_like(self.y) if self.offset is None else self.offset
+        offset = self.offset
+        if offset is None:
+            offset = np.zeros((self.y.shape[0], n_outputs(self.response.family, self.y)))
         resolved = self.resolved
         spec = PenaltySpec(
             resolved.penalty,
@@ -198,13 +200,14 @@ def open_door(
         frame = _formula_door(first, data, options, resolved, scope, given)
     else:
         frame = _matrix_door(first, data, options, resolved, given)
-    response = encode_response(frame.response, family=options.family, name=frame.response_name)
-    n, n_outputs = response.y.shape
     weights = read_weights(frame.extra.get("weights"), frame.rows)
-    _check_response(response, weights, frame.response_name)
+    response = encode_response(
+        frame.response, family=options.family, name=frame.response_name, weights=weights
+    )
+    n, count = response.y.shape[0], n_outputs(response.family, response.y)
     if response.weights_factor is not None:
         weights = weights * response.weights_factor
-    offsets = read_offset(frame.extra.get("offset"), frame.rows, n_outputs)
+    offsets = read_offset(frame.extra.get("offset"), frame.rows, count)
     family, chosen = for_data(response.family, response.y, weights, offsets)
     response = replace(response, family=family, notes=(*response.notes, *chosen))
     groups = _by_column(frame.model) if resolved.by_column else frame.model.terms
@@ -230,22 +233,6 @@ def open_door(
         options,
         resolved,
     )
-
-
-def _check_response(response: Response, weights: FloatArray, name: str) -> None:
-    """Check what the rows of positive weight leave of the response, naming missing classes."""
-    if not (weights > 0).any():
-        raise WeightsError("no row of positive weight is left; at least one row must count.")
-    if response.labels is not None:
-        y = response.y if response.y.shape[1] > 1 else np.hstack([1.0 - response.y, response.y])
-        seen = np.asarray((y[weights > 0] > 0).any(axis=0)).tolist()
-        gone = [repr(each) for each, here in zip(response.labels, seen, strict=True) if not here]
-        if gone:
-            raise ResponseError(
-                f"{name} has no row of positive weight in class {', '.join(gone)}; leave the class "
-                "out or give its rows weight."
-            )
-    response.family.check_response(response.y, weights, name=name)
 
 
 def _formula_door(

@@ -120,13 +120,17 @@ def resolve(options: Options, *, formula: bool) -> Resolved:
         raise PenaltyError(_elementwise(penalty, "class_groups='shared'"))
     return Resolved(
         penalty,
-        get_solver(options.solver),
+        get_solver(penalty.solver if _is_auto(options.solver) else options.solver),
         by_column,
         labels,
         shared == "shared" or (shared == "auto" and not penalty.elementwise),
         _standardize(options, penalty),
         _tolerance(options),
     )
+
+
+def _is_auto(value: Any) -> bool:
+    return isinstance(value, str) and value == "auto"
 
 
 def _elementwise(penalty: Penalty, what: str) -> str:

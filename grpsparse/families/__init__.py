@@ -15,7 +15,7 @@ from grpsparse.families.mgaussian import MultiGaussian
 from grpsparse.families.multinomial import Multinomial
 from grpsparse.families.negative_binomial import NegativeBinomial
 from grpsparse.families.poisson import Poisson
-from grpsparse.families.protocol import Family
+from grpsparse.families.protocol import Family, JointFamily, n_outputs
 from grpsparse.families.registry import get, names
 from grpsparse.families.response import Response, encode_response
 
@@ -26,6 +26,7 @@ __all__ = [
     "Gamma",
     "Gaussian",
     "Huber",
+    "JointFamily",
     "MultiGaussian",
     "Multinomial",
     "NegativeBinomial",
@@ -34,5 +35,6 @@ __all__ = [
     "encode_response",
     "for_data",
     "get",
+    "n_outputs",
     "names",
 ]

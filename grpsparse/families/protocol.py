@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 
 from grpsparse.backend import Array
 
-__all__ = ["Family"]
+__all__ = ["Family", "JointFamily", "n_outputs"]
 
 
 @runtime_checkable
@@ -100,3 +100,32 @@ class Family(Protocol):
         name : str
             The response's name, for the message.
         """
+
+
+@runtime_checkable
+class JointFamily(Family, Protocol):
+    """A family whose loss ties rows together, by a risk set or a common scale.
+
+    Its members take all rows of positive weight at once and know their weights, which
+    :meth:`among` gives them; "of a row" then means what, weighted and summed, is the whole.
+    """
+
+    def n_outputs(self, y: Array) -> int:
+        """Return the number of linear predictors K, which need not be that of y's columns."""
+
+    def among(self, y: Array, weights: Array) -> JointFamily:
+        """Return the family for rows y under weights (n,) that sum to one."""
+
+    def information(self, y: Array, eta: Array, rows: Array) -> Array:
+        """Return the Hessian of the mean loss on columns ``rows`` (m, n), (K m, K m).
+
+        Classes are outermost. `curvature` may then be any diagonal that bounds it.
+        """
+
+    def conjugate_near(self, y: Array, eta: Array, theta: Array, offset: Array | float) -> Array:
+        """Return a bound on `conjugate` from above, sharp near minus the gradient at eta, (n,)."""
+
+
+def n_outputs(family: Family, y: Array) -> int:
+    """Return the number of linear predictors of a response (n, K)."""
+    return family.n_outputs(y) if isinstance(family, JointFamily) else int(y.shape[1])

@@ -6,12 +6,12 @@ Labels become one-hot rows or 0/1, counts become proportions with the trials as 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from grpsparse.errors import ResponseError
+from grpsparse.errors import ResponseError, WeightsError
 from grpsparse.families.labels import Classes, Column, listed, read_column
 from grpsparse.families.protocol import Family
 from grpsparse.families.registry import get
@@ -53,8 +53,43 @@ class Response:
         """The classes of a response that has some, None where `classes` names responses."""
         return None if self.family.name == SEVERAL else self.classes
 
+    def check(self, weights: FloatArray, name: str) -> None:
+        """Check what the rows of positive weight leave of the response.
 
-def encode_response(values: Any, *, family: str | Family = "auto", name: str = "y") -> Response:
+        Parameters
+        ----------
+        weights : ndarray of shape (n,)
+        name : str
+            The response's name, for messages.
+
+        Raises
+        ------
+        WeightsError
+            No row of positive weight.
+        ResponseError
+            A class without one, or values that the family can't have.
+        """
+        if not (weights > 0).any():
+            raise WeightsError("no row of positive weight is left; at least one row must count.")
+        if self.labels is not None:
+            y = self.y if self.y.shape[1] > 1 else np.hstack([1.0 - self.y, self.y])
+            seen = np.asarray((y[weights > 0] > 0).any(axis=0)).tolist()
+            gone = [repr(each) for each, here in zip(self.labels, seen, strict=True) if not here]
+            if gone:
+                raise ResponseError(
+                    f"{name} has no row of positive weight in class {', '.join(gone)}; leave the "
+                    "class out or give its rows weight."
+                )
+        self.family.check_response(self.y, weights, name=name)
+
+
+def encode_response(
+    values: Any,
+    *,
+    family: str | Family = "auto",
+    name: str = "y",
+    weights: FloatArray | None = None,
+) -> Response:
     """Encode a response for its family.
 
     Parameters
@@ -66,6 +101,8 @@ def encode_response(values: Any, *, family: str | Family = "auto", name: str = "
         ``"auto"`` takes labels for classes and any other number for gaussian.
     name : str
         The response's name, for messages.
+    weights : ndarray of shape (n,), optional
+        Observation weights: what stands in a row of weight 0 may be what the family can't have.
 
     Returns
     -------
@@ -102,9 +139,24 @@ def encode_response(values: Any, *, family: str | Family = "auto", name: str = "
         response = _encode_counts(values, chosen, name)
     else:
         response = _encode_column(read_column(values, name), chosen, name)
-    trials = response.weights_factor
-    weights = np.ones(shape[0]) if trials is None else trials
-    response.family.check_response(response.y, weights, name=name)
+    counted = np.ones(shape[0]) if weights is None else weights
+    if response.weights_factor is not None:
+        counted = counted * response.weights_factor
+    response.check(counted, name)
+    return response if counted.all() else _possible(response, counted, name)
+
+
+def _possible(response: Response, weights: FloatArray, name: str) -> Response:
+    """Return the response with rows of weight 0 in the range of the others, if it has to be.
+
+    No fit sees what stands there, but a family could not work out its loss.
+    """
+    try:
+        response.family.check_response(response.y, np.ones_like(weights), name=name)
+    except ResponseError:
+        seen = response.y[weights > 0]
+        inside = np.clip(response.y, seen.min(axis=0), seen.max(axis=0))
+        return replace(response, y=np.where(weights[:, None] > 0, response.y, inside))
     return response
 
 

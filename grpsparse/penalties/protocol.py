@@ -60,6 +60,10 @@ class Penalty(Protocol):
         """Whether it is an :class:`AdaptivePenalty`, whose weights come from a first fit."""
 
     @property
+    def solver(self) -> str:
+        """Name of the solver that ``solver="auto"`` takes."""
+
+    @property
     def code(self) -> int:
         """Code in :mod:`grpsparse.backend.codes`."""
 

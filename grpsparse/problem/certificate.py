@@ -107,29 +107,32 @@ def _duality_gap(
     checked: Checked,
     paid: float,
 ) -> float:
-    value = _dual_value(problem, dual, lambda_, checked.blocks, checked.correlation)
+    value = _dual_value(problem, state, dual, lambda_, checked)
     if not np.isfinite(value):
         basis = _basis(problem, lambda_)
-        value = _whole_dual_value(problem, _polished(problem, state, basis), lambda_)
+        value = _whole_dual_value(problem, state, _polished(problem, state, basis), lambda_)
         if not np.isfinite(value):
-            value = _whole_dual_value(problem, _inside(problem, dual, basis), lambda_)
+            inside = _inside(problem, state, dual, basis)
+            value = _whole_dual_value(problem, state, inside, lambda_)
     return (state.loss + paid - value) / problem.scale
 
 
-def _whole_dual_value(problem: Problem, dual: FloatArray, lambda_: float) -> float:
-    return _dual_value(problem, dual, lambda_, problem.blocks, problem.correlate(dual))
+def _whole_dual_value(problem: Problem, state: State, dual: FloatArray, lambda_: float) -> float:
+    theta = np.empty((0, problem.n_outputs))
+    checked = Checked(problem.blocks, problem.correlate(dual), theta)
+    return _dual_value(problem, state, dual, lambda_, checked)
 
 
 def _dual_value(
-    problem: Problem, dual: FloatArray, lambda_: float, blocks: Blocks, correlation: FloatArray
+    problem: Problem, state: State, dual: FloatArray, lambda_: float, checked: Checked
 ) -> float:
     """Return the dual objective of a point scaled into the ball."""
-    data = problem.data
+    blocks, correlation = checked.blocks, checked.correlation
     penalty = cast(ConvexPenalty, problem.penalty)
     level, single = lambda_ * blocks.weight, lambda_ * blocks.penalised.astype(np.float64)
     views = blocks.views(correlation)
     scale = min((penalty.dual_scale(view, blocks, level, single) for view in views), default=1.0)
-    conjugate = data.mean(data.family.conjugate(data.y, scale * dual, problem.start.eta))
+    conjugate = problem.data.conjugate(scale * dual, problem.start.eta, state.eta)
     return -conjugate - sum(
         penalty.conjugate(scale * view, blocks, level, single) for view in views
     )
@@ -144,7 +147,7 @@ def _polished(problem: Problem, state: State, basis: Basis) -> FloatArray:
     return basis.project_out(data.residual(fit.eta), data.weights)
 
 
-def _inside(problem: Problem, dual: FloatArray, basis: Basis) -> FloatArray:
+def _inside(problem: Problem, state: State, dual: FloatArray, basis: Basis) -> FloatArray:
     """Return the mixture of a dual point with the null residual that just is in the domain.
 
     Half of it, because a residual of the null fit may stand on the border itself.
@@ -156,8 +159,7 @@ def _inside(problem: Problem, dual: FloatArray, basis: Basis) -> FloatArray:
         return (1.0 - share) * dual + share * inner
 
     def allowed(share: float) -> bool:
-        conjugate = data.family.conjugate(data.y, mixed(share), problem.start.eta)
-        return bool(np.isfinite(data.mean(conjugate)))
+        return bool(np.isfinite(data.conjugate(mixed(share), problem.start.eta, state.eta)))
 
     low, high = SMALLEST_MIXTURE, 1.0
     if allowed(low):

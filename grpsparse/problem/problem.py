@@ -18,6 +18,7 @@ import numpy as np
 from grpsparse.backend import LINEAR
 from grpsparse.design import Standardised
 from grpsparse.errors import ResponseError
+from grpsparse.families import n_outputs
 from grpsparse.groups import Deferred, FloatArray, IntArray
 from grpsparse.penalties import Penalty
 from grpsparse.penalties.dual import norm_critical
@@ -137,7 +138,7 @@ class Problem:
     @property
     def n_outputs(self) -> int:
         """Number of linear predictors K."""
-        return int(self.data.y.shape[1])
+        return n_outputs(self.data.family, self.data.y)
 
     @property
     def turned(self) -> bool:
@@ -260,10 +261,10 @@ def _typical_curvature(data: Observed, fit: SmoothFit) -> float:
 def _group_weights(coordinates: Standardised, data: Observed, spec: PenaltySpec) -> FloatArray:
     if not spec.sqrt_df:
         return spec.factor * coordinates.present
-    n_outputs = data.y.shape[1]
+    count = n_outputs(data.family, data.y)
     copies = 1
-    if spec.shared and n_outputs > 1:
-        copies = n_outputs - 1 if data.family.hessian == "softmax" else n_outputs
+    if spec.shared and count > 1:
+        copies = count - 1 if data.family.hessian == "softmax" else count
     return spec.factor * np.sqrt(coordinates.rank * copies)
 
 

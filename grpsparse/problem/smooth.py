@@ -14,7 +14,7 @@ from functools import cache
 import numpy as np
 from scipy.linalg.lapack import dposv
 
-from grpsparse.families import Family
+from grpsparse.families import Family, JointFamily
 from grpsparse.groups import BoolArray, FloatArray, IntArray
 
 __all__ = ["Curved", "Observed", "SmoothFit", "newton"]
@@ -34,17 +34,24 @@ SADDLE_FLOOR = 1e-8  # of the largest: smaller absolute eigenvalues are raised t
 class Observed:
     """The data of a loss: family, response, weights summing to one, and offset.
 
-    Arrays (n, K) are stored class by class: sums over a few classes then run over rows.
+    Arrays (n, K) are stored class by class: sums over a few classes then run over rows. A family
+    that ties rows together is told which they are.
     """
 
     family: Family
     y: FloatArray
     weights: FloatArray
     offset: FloatArray
+    joint: JointFamily | None = field(init=False)  # the family, if it ties rows together
     present: IntArray | None = field(init=False)  # rows of positive weight, None for all
     counted: FloatArray = field(init=False)  # their weights
 
     def __post_init__(self) -> None:
+        joint = self.family if isinstance(self.family, JointFamily) else None
+        if joint is not None:
+            joint = joint.among(self.y, self.weights)
+            object.__setattr__(self, "family", joint)
+        object.__setattr__(self, "joint", joint)
         object.__setattr__(self, "y", np.asfortranarray(self.y))
         object.__setattr__(self, "offset", np.asfortranarray(self.offset))
         positive = self.weights > 0
@@ -66,6 +73,12 @@ class Observed:
         """Return y - mu, (n, K): minus the gradient of a row's loss."""
         gradient: FloatArray = self.family.gradient(self.y, eta)
         return -gradient
+
+    def conjugate(self, theta: FloatArray, offset: FloatArray, eta: FloatArray) -> float:
+        """Return the weighted mean of the conjugate at -theta, near minus the gradient at eta."""
+        if self.joint is not None:
+            return self.mean(self.joint.conjugate_near(self.y, eta, theta, offset))
+        return self.mean(self.family.conjugate(self.y, theta, offset))
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +257,8 @@ def loss_hessian(
 ) -> FloatArray:
     """Return the Hessian of the mean loss, (K m, K m), classes outermost."""
     n_classes, m = eta.shape[1], rows.shape[0]
+    if data.joint is not None:
+        return np.asarray(data.joint.information(data.y, eta, rows))
     if data.family.hessian == "softmax":
         mean = (data.y - residual).T
         first, second = _pairs(n_classes)

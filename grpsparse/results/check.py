@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.sparse import csr_array
 
+from grpsparse.families import n_outputs
 from grpsparse.groups import BoolArray, FloatArray, IntArray, members
 from grpsparse.penalties import Penalty
 from grpsparse.results.check_conjugate import conjugate, mixture
@@ -136,11 +137,10 @@ def _take_apart(fit: PathFit) -> _Case:
     present = np.flatnonzero(training.weights > 0)
     share = training.weights[present] / training.weights[present].sum()
     y = np.asarray(training.y, dtype=np.float64)[present]
-    offset = np.zeros_like(y)
+    count = n_outputs(fit.family, y)
+    offset = np.zeros((y.shape[0], count))
     if training.offset is not None:
-        offset = (
-            offset + np.asarray(training.offset, dtype=np.float64).reshape(-1, y.shape[1])[present]
-        )
+        offset = offset + np.asarray(training.offset, dtype=np.float64).reshape(-1, count)[present]
     rows = Rows(fit.family, y, offset, share)
     X = (
         training.X.tocsr()[present].toarray()
@@ -193,7 +193,7 @@ def _group_weights(fit: PathFit, standard: Coordinates) -> FloatArray:
         factor = spread
     if fit.settings.group_weight == "none":
         return factor * (standard.rank > 0)
-    n_classes = fit.training.y.shape[1]
+    n_classes = n_outputs(fit.family, fit.training.y)
     copies = n_classes if fit.settings.class_groups == "shared" else 1
     if copies > 1 and fit.family.hessian == "softmax":
         copies -= 1

@@ -23,7 +23,7 @@ def names() -> tuple[str, ...]:
 
 
 def get(solver: str | Solver) -> Solver:
-    """Return a solver by name; an object passes through, ``"auto"`` is block descent.
+    """Return a solver by name; an object passes through.
 
     Raises
     ------
@@ -37,8 +37,6 @@ def get(solver: str | Solver) -> Solver:
                 f"{', '.join(map(repr, names()))}, or an object such as BlockDescent()."
             )
         return solver
-    if solver == "auto":
-        return BlockDescent()
     if solver not in _SOLVERS:
         near = get_close_matches(solver, _SOLVERS, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""

@@ -194,6 +194,21 @@ def test_theta_of_a_fit_is_larger(frame):
     assert gs.fit(formula, frame, family=better, **SHORT).family == better
 
 
+@pytest.mark.parametrize("name", ["gamma", "negative_binomial", "poisson"])
+def test_rows_of_weight_zero_may_hold_what_a_family_can_not_have(frame, name):
+    y = frame["negative_binomial"] + (name == "gamma")
+    wrong, weights = y.astype(float), np.ones(N)
+    wrong[[3, 7]], weights[[3, 7]] = -2.0, 0.0
+    X = frame[["x", "log_time"]].to_numpy()
+    with pytest.raises(ResponseError):
+        gs.fit(X, wrong, family=name)
+    given = gs.fit(X, y, family=name).family  # theta is chosen from y
+    one, other = (
+        gs.fit(X, each, family=given, weights=weights, tol=TIGHT, **SHORT) for each in (wrong, y)
+    )
+    np.testing.assert_allclose(one.coef_path, other.coef_path, rtol=0, atol=SAME)
+
+
 def test_messages(frame):
     with pytest.raises(ResponseError, match="gamma response is positive"):
         gs.fit("negative_binomial ~ x", frame, family="gamma")
