@@ -16,7 +16,13 @@ from grpsparse.penalties.lasso import GroupLasso, Lasso
 from grpsparse.penalties.log_sum import GroupLogSum
 from grpsparse.penalties.lq import GroupLq
 from grpsparse.penalties.mcp import MCP, GroupMCP
-from grpsparse.penalties.protocol import AdaptivePenalty, ConvexPenalty, Penalty, Segments
+from grpsparse.penalties.protocol import (
+    AdaptivePenalty,
+    ConvexPenalty,
+    JointPenalty,
+    Penalty,
+    Segments,
+)
 from grpsparse.penalties.registry import get, names
 from grpsparse.penalties.scad import SCAD, GroupSCAD
 from grpsparse.penalties.sparse_group_lasso import SparseGroupLasso
@@ -39,6 +45,7 @@ __all__ = [
     "GroupMCP",
     "GroupSCAD",
     "GroupTransformedL1",
+    "JointPenalty",
     "Lasso",
     "Penalty",
     "Segments",

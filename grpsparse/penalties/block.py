@@ -42,6 +42,7 @@ class BlockFunctions:
 
     steep: ClassVar[bool] = False
     adaptive: ClassVar[bool] = False
+    joint: ClassVar[bool] = False
     solver: ClassVar[str] = "block_descent"
 
     def value(self: Penalty, b: ArrayLike, lambda_: float) -> float:

@@ -12,7 +12,7 @@ from typing import Protocol, Self, runtime_checkable
 from grpsparse.backend import Array
 from grpsparse.groups import FloatArray, IntArray
 
-__all__ = ["AdaptivePenalty", "ConvexPenalty", "Penalty", "Segments"]
+__all__ = ["AdaptivePenalty", "ConvexPenalty", "JointPenalty", "Penalty", "Segments"]
 
 
 class Segments(Protocol):
@@ -58,6 +58,10 @@ class Penalty(Protocol):
     @property
     def adaptive(self) -> bool:
         """Whether it is an :class:`AdaptivePenalty`, whose weights come from a first fit."""
+
+    @property
+    def joint(self) -> bool:
+        """Whether it is a :class:`JointPenalty`, which is not a sum over groups."""
 
     @property
     def solver(self) -> str:
@@ -167,3 +171,28 @@ class AdaptivePenalty(Penalty, Protocol):
 
     def factors(self, norms: FloatArray) -> FloatArray:
         """Return what multiplies the weights, (G,), from the norms of the first fit, (G,)."""
+
+
+@runtime_checkable
+class JointPenalty(Penalty, Protocol):
+    """A penalty of all group norms at once, P(norms; lambda), not a sum over groups.
+
+    Its radial functions are those that one group has by itself. Groups without penalty are left
+    out of every argument; where classes are separate, each class is a case of its own.
+    """
+
+    def joint_value(self, norms: Array, weight: Array, lambda_: float) -> float:
+        """Return the penalty of groups of these norms (G,) and weights (G,)."""
+
+    def joint_slope(self, norms: Array, weight: Array, lambda_: float) -> Array:
+        """Return the derivative in every norm, (G,), at 0 from the right with others as they are.
+
+        A group may stay at zero, beside others, while its gradient is no longer than that.
+        """
+
+    def joint_prox(self, norms: Array, weight: Array, step: float, lambda_: float) -> Array:
+        """Return the norms (G,) of a global minimiser of the proximal problem.
+
+        ``sum((x - norms)**2) / 2 + step * P(x; lambda_)`` over x of nonnegative entries; directions
+        of groups are left as they are.
+        """
