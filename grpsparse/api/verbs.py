@@ -115,7 +115,7 @@ def fit(
         ``BlockDescent(max_iter=50_000)``.
     backend : {"auto", "numpy"}
     dtype : {"float64", "float32"}
-        Storage of dense columns; certificates are computed in float64.
+        Storage of dense columns; certificates are computed in float64, of the columns as stored.
     na_action : {"drop", "raise"}
         What a formula does with missing values in its variables.
     tol : float, optional

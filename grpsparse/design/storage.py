@@ -20,12 +20,13 @@ from grpsparse.design.cross import Rows, cross_part, cross_parts
 from grpsparse.design.dense import dense_columns
 from grpsparse.design.factor import FactorDesign
 from grpsparse.design.sparse import SparseDesign
-from grpsparse.groups import CellBlock, CodeArray, FloatArray, IntArray
+from grpsparse.groups import BoolArray, CellBlock, CodeArray, FloatArray, IntArray
 
 __all__ = ["DENSE", "FACTOR", "SPARSE", "DenseDesign", "Design", "FactorDesign", "SparseDesign"]
 __all__ += ["assemble"]
 
 DENSE, FACTOR, SPARSE = 0, 1, 2
+FAR = 30.0  # deviations from zero, beyond which at most one entry in FAR**2 is zero
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +215,8 @@ def assemble(
     """Put blocks side by side, each storage in one part.
 
     Beside a free intercept the mean of dense columns is taken off once, in float64, where
-    products with a column far from zero (a year, say) would otherwise lose digits.
+    products with a column far from zero (a year, say) would otherwise lose digits. A sparse
+    column that is so is stored dense: it hardly has a zero.
 
     Parameters
     ----------
@@ -229,29 +231,56 @@ def assemble(
     sums : ndarray of shape (p,), optional
         Sums of the columns of a single dense block, where they are known.
     """
-    kinds = np.array([_kind(block) for block in blocks], dtype=np.int8)
-    widths = np.array([block.shape[1] for block in blocks], dtype=np.int64)
-    kind = np.repeat(kinds, widths)
+    kinds: list[Any] = [np.empty(0, np.int8)]
+    stored: tuple[list[Any], ...] = ([], [], [])
+    for block in blocks:
+        of_columns = _kinds(block, centred=centred)
+        kinds.append(of_columns)
+        for number in np.unique(of_columns).tolist():
+            stored[number].append(_columns(block, of_columns == number, number))
+    kind = np.concatenate(kinds)
     position = np.empty(kind.size, dtype=np.int64)
     for number in (DENSE, FACTOR, SPARSE):
         mine = kind == number
         position[mine] = np.arange(np.count_nonzero(mine))
-    dense, cells, sparse = ([b for b in blocks if _kind(b) == k] for k in range(3))
+    dense, cells, sparse = stored
     return Design(
         kind,
         position,
         _join_dense(dense or [np.empty((n_rows, 0))], centred, dtype, sums)
-        if dense or not blocks
+        if dense or not (cells or sparse)
         else None,
         _join_cells(cells) if cells else None,
         _join_sparse(sparse) if sparse else None,
     )
 
 
-def _kind(block: Any) -> int:
+def _kinds(block: Any, *, centred: bool) -> Any:
+    """Return the storage of a block's columns, (m,).
+
+    A sparse column without zeros may be as far from zero as any other: where columns are centred
+    it is stored dense, so that its mean can be taken off.
+    """
     if isinstance(block, CellBlock):
-        return FACTOR
-    return SPARSE if hasattr(block, "tocsc") else DENSE
+        return np.full(block.shape[1], FACTOR, dtype=np.int8)
+    if not hasattr(block, "tocsc"):
+        return np.full(block.shape[1], DENSE, dtype=np.int8)
+    kinds = np.full(block.shape[1], SPARSE, dtype=np.int8)
+    if not centred:
+        return kinds
+    matrix = block.tocsc()
+    for j in np.flatnonzero(np.diff(matrix.indptr) >= (1.0 - FAR**-2) * block.shape[0]).tolist():
+        values = matrix.data[matrix.indptr[j] : matrix.indptr[j + 1]]
+        if values.size and abs(values.mean()) > FAR * values.std():
+            kinds[j] = DENSE
+    return kinds
+
+
+def _columns(block: Any, mine: BoolArray, kind: int) -> Any:
+    """Return some columns of a block, to be stored as said."""
+    if kind != SPARSE and hasattr(block, "tocsc") and not isinstance(block, CellBlock):
+        return block.tocsc()[:, np.flatnonzero(mine)].toarray()
+    return block if mine.all() else block.tocsc()[:, np.flatnonzero(mine)]
 
 
 def _join_dense(

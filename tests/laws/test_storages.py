@@ -159,6 +159,35 @@ def test_sparse_columns_are_their_columns_written_out(
     np.testing.assert_allclose(link(other), link(one), atol=SAME, rtol=0)
 
 
+@pytest.mark.parametrize("arithmetic", ARITHMETICS)
+@pytest.mark.parametrize("family", ["gaussian", "binomial"])
+@pytest.mark.parametrize("standardize", ["group", "column", False])
+def test_sparse_columns_far_from_zero_lose_no_digits(
+    family: str, standardize: Any, arithmetic: str
+) -> None:
+    rng = np.random.default_rng(8)
+    spread = 10.0 ** rng.integers(-3, 4, 12)
+    X = rng.normal(size=(MANY, 12)) * spread
+    eta = (X / spread)[:, :4].sum(axis=1) + rng.normal(size=MANY)
+    X[:, :9] += 1e5 * spread[:9]  # the last three stay sparse
+    X[::3, 9:] = 0.0
+    options: dict[str, Any] = {
+        "groups": np.repeat(np.arange(6), 2),
+        "family": family,
+        "standardize": standardize,
+        "weights": rng.uniform(0.1, 3.0, MANY),
+        "solver": gs.solvers.BlockDescent(arithmetic=arithmetic),
+        "n_lambda": 10,
+    }
+    y = eta if family == "gaussian" else (eta > 0).astype(int)
+    fit, dense = (gs.fit(made, y, **options) for made in (sparse.csc_array(X), X))
+    assert fit.converged.all()
+    found = fit.check()
+    assert found.max() <= fit.settings.tol * (1 + NOISE)
+    assert found.min() > GAP_FLOOR
+    np.testing.assert_allclose(fit.deviance, dense.deviance, rtol=0, atol=1e-3 * fit.null_deviance)
+
+
 @pytest.fixture
 def written_out(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[int]]:
     """Write all blocks of later formulas out; the list has the widths of those that were codes."""
