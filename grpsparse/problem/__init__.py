@@ -5,7 +5,7 @@ from grpsparse.problem.certificate import Checked, certify, dual_point
 from grpsparse.problem.grams import GroupGrams, Matrices
 from grpsparse.problem.moments import Moments, moments_of
 from grpsparse.problem.problem import NullFit, PenaltySpec, Problem, State, build_problem
-from grpsparse.problem.smooth import Observed
+from grpsparse.problem.smooth import Observed, loss_hessian
 
 __all__ = [
     "Blocks",
@@ -21,5 +21,6 @@ __all__ = [
     "build_problem",
     "certify",
     "dual_point",
+    "loss_hessian",
     "moments_of",
 ]

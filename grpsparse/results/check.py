@@ -15,8 +15,9 @@ lambda_max are all worked out again.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -37,7 +38,17 @@ from grpsparse.results.check_scale import Columns, Coordinates, centred_columns,
 if TYPE_CHECKING:
     from grpsparse.results.path_fit import PathFit
 
-__all__ = ["recompute"]
+__all__ = [
+    "Case",
+    "Free",
+    "Point",
+    "certificate",
+    "gradient_scale",
+    "points",
+    "recompute",
+    "squared_singular_values",
+    "take_apart",
+]
 
 CHUNK = 4_000_000  # entries of linear predictors held at a time
 HALVINGS = 64
@@ -45,7 +56,7 @@ SHORT = 1e-9  # relative, by which a norm may miss the least one that a prox giv
 
 
 @dataclass(frozen=True, slots=True)
-class _Case:
+class Case:
     """A fit, taken apart.
 
     `spanned` (r, n) are orthonormal rows of the intercept and the unpenalised coordinates,
@@ -76,9 +87,13 @@ class _Case:
         gather = csr_array(entries, shape=(self.weight.size, group.size))
         return self.norms(np.asarray(gather @ values**2))
 
+    def per_row(self, values: Any) -> Any:
+        """Return values of blocks, (G, 1) or (G, K), for every coordinate of theirs."""
+        return values[self.coordinates.group]
+
 
 @dataclass(frozen=True, slots=True)
-class _Point:
+class Point:
     """One solution: (n, K) predictors and residuals, (q, K) coefficients and correlations."""
 
     lambda_: float
@@ -90,7 +105,7 @@ class _Point:
 
 
 @dataclass(frozen=True, slots=True)
-class _Free:
+class Free:
     """What carries no penalty at a lambda: orthonormal rows (r, n), and a dual point inside."""
 
     spanned: FloatArray
@@ -115,23 +130,33 @@ def recompute(fit: PathFit) -> FloatArray:
     -----
     The standardised design is held in memory, dense.
     """
-    case = _take_apart(fit)
-    out = np.empty(fit.lambda_.size)
-    zero = fit.lambda_ == 0
+    case = take_apart(fit)
+    return np.array([certificate(case, point, free) for point, free in points(fit, case)])
+
+
+def points(fit: PathFit, case: Case) -> Iterator[tuple[Point, Free]]:
+    """Yield the points of a path, and what is free at each."""
     # half of it: a residual of the null fit may stand on the border of the domain itself
-    free = _Free(case.spanned, 0.5 * case.rows.residual(case.start))
+    free = Free(case.spanned, 0.5 * case.rows.residual(case.start))
     step = max(1, CHUNK // max(case.rows.y.size, 1))
-    for where in (np.flatnonzero(~zero), np.flatnonzero(zero)):
-        if where.size and fit.lambda_[where[0]] == 0:  # then no group is penalised
-            every = basis(np.concatenate([case.spanned, case.coordinates.rows]))
-            free = _Free(every, np.zeros_like(free.inner))
-        for begin in range(0, where.size, step):
-            chosen = where[begin : begin + step]
-            out[chosen] = _certificates(fit, case, chosen, free)
-    return out
+    n_above = int(np.count_nonzero(fit.lambda_))  # zero can only be the last
+    for begin in range(0, n_above, step):
+        for point in _some_points(fit, case, np.arange(begin, min(begin + step, n_above)), free):
+            yield point, free
+    if n_above < fit.lambda_.size:  # then no group is penalised
+        every = basis(np.concatenate([case.spanned, case.coordinates.rows]))
+        free = Free(every, np.zeros_like(free.inner))
+        for point in _some_points(fit, case, np.arange(n_above, fit.lambda_.size), free):
+            yield point, free
 
 
-def _take_apart(fit: PathFit) -> _Case:
+def certificate(case: Case, point: Point, free: Free) -> float:
+    """Return the certificate of one point."""
+    certify = _duality_gap if case.penalty.convex else _violation
+    return certify(case, point, free)
+
+
+def take_apart(fit: PathFit) -> Case:
     """Standardise, weigh the groups, and solve the null fits."""
     training, settings = fit.training, fit.settings
     present = np.flatnonzero(training.weights > 0)
@@ -164,16 +189,17 @@ def _take_apart(fit: PathFit) -> _Case:
     penalty = fit.penalty.rescaled(v)
     bend = np.ones(weight.size)
     if penalty.steep:
-        bend = _curvatures(standard, weight.size, fit.family.curvature_bound or 1.0)
-    return _Case(rows, columns, standard, penalty, weight, bend, shared, spanned, null, start)
+        squared = squared_singular_values(standard, weight.size)
+        bend = (fit.family.curvature_bound or 1.0) * squared
+    return Case(rows, columns, standard, penalty, weight, bend, shared, spanned, null, start)
 
 
-def _curvatures(standard: Coordinates, n_groups: int, v: float) -> FloatArray:
-    """Return v times the largest eigenvalue of every group's Gram matrix."""
+def squared_singular_values(standard: Coordinates, n_groups: int) -> FloatArray:
+    """Return the largest eigenvalue of every group's Gram matrix, (G,)."""
     out = np.zeros(n_groups)
     for g in range(n_groups):
         rows = standard.rows[standard.group == g]
-        out[g] = v * np.linalg.norm(rows, 2) ** 2 if rows.size else 0.0
+        out[g] = np.linalg.norm(rows, 2) ** 2 if rows.size else 0.0
     return out
 
 
@@ -200,8 +226,8 @@ def _group_weights(fit: PathFit, standard: Coordinates) -> FloatArray:
     return factor * np.sqrt(standard.rank * copies)
 
 
-def _certificates(fit: PathFit, case: _Case, chosen: IntArray, free: _Free) -> list[float]:
-    """Return the certificates of some points of the path."""
+def _some_points(fit: PathFit, case: Case, chosen: IntArray, free: Free) -> list[Point]:
+    """Return some points of the path."""
     rows, standard = case.rows, case.coordinates
     coef = fit.raw_coef[chosen]
     if fit.leak is not None:
@@ -213,9 +239,8 @@ def _certificates(fit: PathFit, case: _Case, chosen: IntArray, free: _Free) -> l
     if fit.penalty.convex:
         dual = np.stack([project_out(each, free.spanned, rows.root) for each in dual])
     correlation = np.moveaxis(np.tensordot(standard.rows, rows.root * dual, axes=(1, 1)), 1, 0)
-    found = []
-    for place, number in enumerate(chosen.tolist()):
-        point = _Point(
+    return [
+        Point(
             float(fit.lambda_[number]),
             eta[place],
             standard.theta[number],
@@ -223,12 +248,11 @@ def _certificates(fit: PathFit, case: _Case, chosen: IntArray, free: _Free) -> l
             dual[place],
             correlation[place],
         )
-        certify = _duality_gap if fit.penalty.convex else _violation
-        found.append(certify(case, point, free))
-    return found
+        for place, number in enumerate(chosen.tolist())
+    ]
 
 
-def _duality_gap(case: _Case, point: _Point, free: _Free) -> float:
+def _duality_gap(case: Case, point: Point, free: Free) -> float:
     """Return the gap between objective and dual value, over f(null) - f(saturated)."""
     rows, penalty = case.rows, case.penalty
     penalised = (case.weight > 0) & (point.lambda_ > 0)
@@ -259,7 +283,7 @@ def _duality_gap(case: _Case, point: _Point, free: _Free) -> float:
     return gap / (rows.loss(case.null) - saturated)
 
 
-def _inside(case: _Case, point: _Point, free: _Free) -> _Point:
+def _inside(case: Case, point: Point, free: Free) -> Point:
     """Return the point with its dual point brought into the domain.
 
     The unpenalised part is settled to rounding; what is still outside is mixed with `inner`.
@@ -273,14 +297,14 @@ def _inside(case: _Case, point: _Point, free: _Free) -> _Point:
     return replace(point, dual=dual, correlation=case.coordinates.rows @ (rows.root * dual))
 
 
-def _sizes(case: _Case, correlation: FloatArray, single: FloatArray) -> FloatArray:
+def _sizes(case: Case, correlation: FloatArray, single: FloatArray) -> FloatArray:
     """Return the norms of blocks after soft-thresholding, (G, 1) or (G, K)."""
     cut = single[case.coordinates.group, None]
     return case.block_norms(np.maximum(np.abs(correlation) - cut, 0.0))
 
 
 def _largest_scale(
-    case: _Case, point: _Point, single: FloatArray, penalised: BoolArray, bound: FloatArray
+    case: Case, point: Point, single: FloatArray, penalised: BoolArray, bound: FloatArray
 ) -> float:
     """Return the largest factor up to 1 that takes the correlations into the dual ball."""
 
@@ -301,7 +325,7 @@ def _largest_scale(
     return low
 
 
-def _violation(case: _Case, point: _Point, free: _Free) -> float:
+def _violation(case: Case, point: Point, free: Free) -> float:
     """Return the largest violation of stationarity, over the largest gradient of the null fit."""
     penalised = (case.weight > 0) & (point.lambda_ > 0)
     weight = case.weight[:, None]
@@ -318,10 +342,10 @@ def _violation(case: _Case, point: _Point, free: _Free) -> float:
     violation = np.where(active, unbalanced, too_steep)[penalised]
     worst = float(np.max(violation / weight[penalised], initial=0.0))
     left = free.spanned @ (case.rows.root * point.dual)
-    return max(worst, float(np.linalg.norm(left))) / _gradient_scale(case)
+    return max(worst, float(np.linalg.norm(left))) / gradient_scale(case)
 
 
-def _gradient_scale(case: _Case) -> float:
+def gradient_scale(case: Case) -> float:
     """Return the largest gradient of a penalised block at the null fit, over its weight.
 
     Where nothing is penalised, the size of the null fit's residual takes its place.

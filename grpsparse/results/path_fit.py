@@ -373,6 +373,34 @@ class PathFit:
         certificate: FloatArray = recompute(self)
         return certificate
 
+    @property
+    def status(self) -> list[str]:
+        """What every point is, one sentence each, worked out as :meth:`optimality` does."""
+        return [str(each) for each in self.optimality()["status"]]
+
+    def optimality(self) -> pd.DataFrame:
+        """Return what is known of every point, from the stored data as :meth:`check` does.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per lambda: ``lambda_``; ``status``; ``certificate``, as `check` finds it;
+            ``d_stationarity`` and ``prox_stationarity``, the largest violation of each, in the
+            units of a nonconvex certificate; ``margin``, the smallest eigenvalue of the
+            objective's Hessian in what is not zero, NaN for convex penalties and where there
+            are more than 2000 variables. The status is one of
+
+            - ``"global optimum to gap 3.1e-09"``, for a convex penalty;
+            - ``"global optimum to gradient 3.1e-09"``, for another that the loss outweighs
+              everywhere;
+            - ``"d-stationary, strict local minimum"`` where the margin is positive, otherwise
+              ``"d-stationary"``; ``"prox-stationary"`` for penalties of infinite slope at zero;
+            - ``"not converged"``.
+        """
+        from grpsparse.results.optimality import optimality
+
+        return optimality(self)
+
     def save(self, path: str | Path) -> None:
         """Write the fit to exactly this path, one file that :func:`grpsparse.load` reads."""
         from grpsparse.results.save import save
