@@ -37,7 +37,34 @@ LEAVING = 1e-9  # norm of a block that has just left zero
 
 
 def optimality(fit: PathFit) -> pd.DataFrame:
-    """Make the table of `PathFit.optimality`."""
+    """Make the table of `PathFit.optimality`, from the stored data as `check` does.
+
+    Parameters
+    ----------
+    fit : PathFit
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per lambda: ``lambda_``; ``status``; ``certificate``, as `check` finds it;
+        ``d_stationarity`` and ``prox_stationarity``, the largest violation of each, in the units
+        of a nonconvex certificate; ``margin``, the smallest eigenvalue of the Hessian, NaN for
+        convex penalties and where there are more than 2000 variables. The status is one of
+
+        - ``"global optimum to gap 3.1e-09"``, for a convex penalty;
+        - ``"global optimum to gradient 3.1e-09"``, for another that the loss outweighs;
+        - ``"d-stationary, strict local minimum"`` where the margin is positive, otherwise
+          ``"d-stationary"``; ``"prox-stationary"`` for penalties of infinite slope at zero;
+        - ``"not converged"``.
+
+    Examples
+    --------
+    >>> import grpsparse as gs
+    >>> births = gs.datasets.load("birthwt")
+    >>> fit = gs.fit("bwt ~ race + smoke", births, penalty="group_capped_l1", lambda_=50.0)
+    >>> fit.optimality()["status"][0]
+    'd-stationary, strict local minimum'
+    """
     import pandas as pd
 
     case = check.take_apart(fit)

@@ -276,24 +276,7 @@ class PathFit:
         *,
         type: str = "response",  # noqa: A002
     ) -> FloatArray:
-        """Return the residuals of the rows as fitted.
-
-        Parameters
-        ----------
-        lambda_ : float or sequence of float, optional
-            Places on the path; None for all of it.
-        type : {"response", "deviance", "pearson", "working"}
-            ``"response"``: y - mean. ``"deviance"``: signed root of the row's deviance, whose
-            squares sum to `deviance`; not signed for several classes, where it belongs to the
-            row. ``"pearson"``: response over the standard deviation of the family.
-            ``"working"``: response over the derivative of the mean. Deviance and pearson
-            contain the root of the weight, as in R.
-
-        Returns
-        -------
-        ndarray
-            (n,) or (n, K), with a last axis for lambda unless it is one number.
-        """
+        """Return the residuals of the rows; see :func:`grpsparse.results.residuals.residuals`."""
         from grpsparse.results.residuals import residuals
 
         return residuals(self, locate(self.lambda_, lambda_), type=type)
@@ -375,28 +358,11 @@ class PathFit:
 
     @property
     def status(self) -> list[str]:
-        """What every point is, one sentence each, worked out as :meth:`optimality` does."""
+        """What every point is, in words; see :meth:`optimality`."""
         return [str(each) for each in self.optimality()["status"]]
 
     def optimality(self) -> pd.DataFrame:
-        """Return what is known of every point, from the stored data as :meth:`check` does.
-
-        Returns
-        -------
-        pandas.DataFrame
-            A row per lambda: ``lambda_``; ``status``; ``certificate``, as `check` finds it;
-            ``d_stationarity`` and ``prox_stationarity``, the largest violation of each, in the
-            units of a nonconvex certificate; ``margin``, the smallest eigenvalue of the
-            objective's Hessian in what is not zero, NaN for convex penalties and where there
-            are more than 2000 variables. The status is one of
-
-            - ``"global optimum to gap 3.1e-09"``, for a convex penalty;
-            - ``"global optimum to gradient 3.1e-09"``, for another that the loss outweighs
-              everywhere;
-            - ``"d-stationary, strict local minimum"`` where the margin is positive, otherwise
-              ``"d-stationary"``; ``"prox-stationary"`` for penalties of infinite slope at zero;
-            - ``"not converged"``.
-        """
+        """Return what every point is; see :func:`grpsparse.results.optimality.optimality`."""
         from grpsparse.results.optimality import optimality
 
         return optimality(self)

@@ -44,7 +44,25 @@ def deviance_at(fit: PathFit, points: Points) -> FloatArray:
 
 
 def residuals(fit: PathFit, points: Points, *, type: str) -> FloatArray:  # noqa: A002
-    """Compute residuals as `PathFit.residuals` documents."""
+    """Return the residuals of the rows as fitted.
+
+    Parameters
+    ----------
+    fit : PathFit
+    points : Points
+        Places on the path; of `PathFit.residuals` one lambda, several, or None for all.
+    type : {"response", "deviance", "pearson", "working"}
+        ``"response"``: y - mean. ``"deviance"``: signed root of the row's deviance, whose squares
+        sum to `deviance`; not signed for several classes, where it belongs to the row.
+        ``"pearson"``: response over the standard deviation of the family. ``"working"``: response
+        over the derivative of the mean. Deviance and pearson contain the root of the weight, as
+        in R.
+
+    Returns
+    -------
+    ndarray
+        (n,) or (n, K), with a last axis for lambda unless it is one number.
+    """
     if type not in TYPES:
         raise OptionError(f"`type` is {type!r}; give one of {', '.join(map(repr, TYPES))}.")
     eta = training_predictor(fit, points)
