@@ -90,13 +90,15 @@ def minimise(
     composite = Composite(problem, start, working, task)
     at = Reached(composite.point(start), 0, settled=False, stiffness=0.0)
     used, steps, patience = 0, 0, PATIENCE
-    finish = finish and not problem.penalty.joint  # it knows penalties block by block
+    penalty = problem.penalty
+    finish = finish and not penalty.joint  # it knows penalties block by block, as single steps do
+    single = penalty.steep and not penalty.joint
     while composite.rows.shape[0] and used < max_iter:
         limits = Limits(min(max_iter - used, patience), task.accuracy * problem.scale)
         at = recursion(composite, at, limits)
         used += at.n_iter
         if at.settled:
-            moved = _single_steps(composite, at) if problem.penalty.steep else None
+            moved = _single_steps(composite, at) if single else None
             if moved is None:
                 break
             at = moved
