@@ -28,6 +28,7 @@ from grpsparse.solvers.working_set import WorkingSet
 __all__ = ["Composite"]
 
 POWER_STEPS = 12  # of the power method; what it misses is found on the way
+NEARLY = 1e-12  # products and squares of columns this near 0 and 1 count as such
 ROUNDING = 1e-15  # relative, of a product with the rows
 
 
@@ -54,6 +55,8 @@ class Composite:
         The d of each group.
     curvature : float
         Of the loss along a coordinate, typically.
+    alone : bool
+        Whether all other groups are zero.
     """
 
     def __init__(self, problem: Problem, start: State, working: WorkingSet, task: Task) -> None:
@@ -77,7 +80,8 @@ class Composite:
         self._base: FloatArray = self.data.offset
         others = self._theta.copy()
         others[self._loose] = others[self._bound] = 0.0
-        if others.any():
+        self.alone = not others.any()
+        if not self.alone:
             self._base = self._base + working.predictor(others)
 
     @property
@@ -94,12 +98,19 @@ class Composite:
         largest = np.maximum.reduceat(squares, starts[:-1]) if squares.size else np.empty(0)
         if self.problem.penalty.joint:  # one step for all norms
             largest = np.full_like(largest, largest.max(initial=0.0))
+        largest[np.abs(largest - 1.0) <= NEARLY] = 1.0
         self.scale: FloatArray = np.where(largest > 0.0, largest, 1.0)
         self._root = np.repeat(np.sqrt(self.scale), self.blocks.sizes)[:, None]
         weighted = self._basis.rows * weights
         self._shared: FloatArray = weighted @ bound.T  # what the free part takes up
-        apart = (bound - self._shared.T @ self._basis.rows) / self._root
-        self.rows: FloatArray = np.concatenate([self._basis.rows, apart])
+        # centred columns have nothing in common with an intercept, orthonormal ones unit squares
+        if np.abs(self._shared / self._root.T).max(initial=0.0) > NEARLY:
+            bound = bound - self._shared.T @ self._basis.rows
+        else:
+            self._shared = np.zeros_like(self._shared)
+        if (self.scale != 1.0).any():
+            bound = bound / self._root
+        self.rows: FloatArray = np.concatenate([self._basis.rows, bound])
 
     def point(self, state: State) -> FloatArray:
         """Return the x of a state of the same working set."""
@@ -150,6 +161,23 @@ class Composite:
             return moved
 
         return bent
+
+    def curvature_there(self, eta: FloatArray, moved: FloatArray, residual: FloatArray) -> float:
+        """Return twice what the loss at `moved` is above its tangent at eta, rounding taken off.
+
+        Parameters
+        ----------
+        eta, moved : ndarray of shape (n, K)
+        residual : ndarray of shape (n, K)
+            At eta.
+        """
+        data = self.data
+        if data.family.hessian == "constant":
+            return 0.0  # as there and back
+        before, after = data.loss(eta), data.loss(moved)
+        along = float(np.sum(data.weights[:, None] * residual * (moved - eta)))
+        size = abs(before) + abs(after) + abs(along)
+        return 2.0 * (after - before + along - ROUNDING * size)
 
     def largest_curvature(self, eta: FloatArray) -> float:
         """Return the largest eigenvalue of the Hessian of the loss, from below.

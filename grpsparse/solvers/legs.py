@@ -91,7 +91,8 @@ def minimise(
     at = Reached(composite.point(start), 0, settled=False, stiffness=0.0)
     used, steps, patience = 0, 0, PATIENCE
     penalty = problem.penalty
-    finish = finish and not penalty.joint  # it knows penalties block by block, as single steps do
+    # Newton's method and single steps know penalties block by block, and the former no other groups
+    finish = finish and composite.alone and not penalty.joint
     single = penalty.steep and not penalty.joint
     while composite.rows.shape[0] and used < max_iter:
         limits = Limits(min(max_iter - used, patience), task.accuracy * problem.scale)
