@@ -202,7 +202,8 @@ def _arguments(options: argparse.Namespace) -> dict[str, Any]:
             given[option] = found if ":" in text else text
     asked = given.get("lambda_")
     if asked is not None:
-        given["lambda_"] = [_lambda(part) for part in str(asked).split(",")]
+        named = asked == "pivotal"
+        given["lambda_"] = asked if named else [_lambda(part) for part in str(asked).split(",")]
     if given.get("standardize") == "none":
         given["standardize"] = False
     return {name: value for name, value in given.items() if value is not None}
@@ -238,6 +239,8 @@ def _place(fit: PathFit | CVFit, text: str | None) -> Any:
     """Return the lambda of a prediction: by name for a cross-validated fit, else a number."""
     from grpsparse.results import CVFit
 
+    if text == "pivotal":
+        return text
     if isinstance(fit, CVFit):
         return "1se" if text is None else text if text in {"1se", "min"} else _lambda(text)
     if text is None or text in {"1se", "min"}:

@@ -105,7 +105,8 @@ def fit_paths(
                 break
     arithmetic = "gram" if gram else "residual"
     return [
-        collect(track.problem, track.working, track.points, arithmetic, stopped) for track in tracks
+        collect(track.problem, track.working, track.points, arithmetic, stopped, grid.pivotal)
+        for track in tracks
     ]
 
 
@@ -136,7 +137,8 @@ def _reason_to_stop(problem: Problem, grid: Grid, points: list[Point]) -> str | 
     last = points[-1]
     if grid.max_terms is not None and last.n_active > grid.max_terms:
         return f"path stopped at {last.n_active} active terms (max_terms={grid.max_terms})"
-    if not grid.automatic or len(points) < FIRST_POINTS:
+    wanted = 0.0 if grid.pivotal is None else grid.pivotal
+    if not grid.automatic or len(points) < FIRST_POINTS or last.lambda_ > wanted > 0.0:
         return None
     explained = [(problem.null_loss - point.state.loss) / problem.scale for point in points[-2:]]
     if explained[1] > SATURATED:

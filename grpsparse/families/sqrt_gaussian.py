@@ -26,7 +26,6 @@ Ndiaye et al. (2017), doi:10.1088/1742-6596/904/1/012006, for sigma0.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
@@ -51,7 +50,7 @@ class SqrtGaussian(MultiGaussian):
 
     Parameters
     ----------
-    sigma0 : float or sequence of float, optional
+    sigma0 : float or tuple of float, optional
         Smallest scale, in units of the response; one per response where scales are separate.
         Left out, it is 1% of the scale around an intercept and the offset, so that it goes with
         the units of y.
@@ -93,7 +92,7 @@ class SqrtGaussian(MultiGaussian):
         advice = "Give it in units of the response, or leave it out for 1% of the null scale."
         if self.sigma0 is None:
             return
-        if isinstance(self.sigma0, Sequence | np.ndarray) and not isinstance(self.sigma0, str):
+        if isinstance(self.sigma0, tuple | list | np.ndarray):
             if not self.separate_scales:
                 raise FamilyError(
                     f"`sigma0` is {self.sigma0!r}, but the responses share one scale; give one "
