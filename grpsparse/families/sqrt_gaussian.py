@@ -55,7 +55,8 @@ class SqrtGaussian(MultiGaussian):
         Left out, it is 1% of the scale around an intercept and the offset, so that it goes with
         the units of y.
     separate_scales : bool
-        Whether each of several responses has its own scale, and its own units with it.
+        Whether each of several responses has its own scale. With groups of its own as well
+        (``class_groups="separate"``) each may be in its own units; a norm over all mixes these.
     origin : str
         How `sigma0` came about, where it was left out.
 

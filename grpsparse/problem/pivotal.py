@@ -93,13 +93,15 @@ class PivotalLambda:
             )
         n, count = data.offset.shape
         rng = np.random.default_rng(self.seed)
-        present = data.weights > 0
+        # rows draw in the order of their response, so that their own does not matter
+        order = np.lexsort([data.weights, *(data.y - data.offset).T])
+        order = order[data.weights[order] > 0]
         size = max(1, BLOCK_ENTRIES // (n * count))
         for first in range(0, self.n_draws, size):
             width = min(size, self.n_draws - first) * count
             errors = np.zeros((n, width), order="F")
-            drawn = rng.normal(size=(width, int(present.sum())))
-            errors[present] = (drawn / np.sqrt(data.weights[present])).T
+            drawn = rng.normal(size=(width, order.size))
+            errors[order] = (drawn / np.sqrt(data.weights[order])).T
             errors = problem.basis.project_out(errors, data.weights)
             for k in range(0, width, count):
                 errors[:, k : k + count] = family.standardised(errors[:, k : k + count])

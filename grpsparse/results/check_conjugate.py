@@ -71,7 +71,7 @@ def conjugate(family: Family, y: FloatArray, theta: FloatArray, shift: FloatArra
         each = theta * (0.5 * theta - (y - shift))
     elif family.name == "sqrt_gaussian":
         outside = _root_mean_square(given, theta) > 1.0 + ROUNDING
-        each = 0.5 * given.sigma0 * (theta**2 - 1.0) - theta * (y - shift)
+        each = 0.5 * np.asarray(given.sigma0) * (theta**2 - 1.0) - theta * (y - shift)
         each = np.where(outside, np.inf, each)
     elif family.name == "poisson":
         q = np.maximum(q, 0.0)
