@@ -14,7 +14,7 @@ The loss ties rows together: of a row it is r_i**2 / (2 sigma) + sigma / 2. For 
 lies above the loss everywhere, so 1 / sigma is a curvature under which every quadratic model
 majorises it; the exact Hessian, (I - r r'W / ||r||_W**2) / sigma, is what Newton's method takes.
 The deviance is twice the loss above sigma0 / 2: its share explained is one of the scale, not of the
-variance.
+variance (an automatic path ends where the variance is explained, long before sigma0).
 
 Several responses share one scale, the root mean square of all residuals, or have one each; the
 loss is then the sum over responses of the formula above.

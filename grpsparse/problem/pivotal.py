@@ -53,6 +53,15 @@ class PivotalLambda:
     ------
     LambdaError
         A number out of its range.
+
+    Examples
+    --------
+    >>> import grpsparse as gs
+    >>> births = gs.datasets.load("birthwt")
+    >>> rule = gs.PivotalLambda(level=0.2)
+    >>> fit = gs.fit("bwt ~ race + smoke + ht", births, family="sqrt_gaussian", lambda_=rule)
+    >>> bool(fit.lambda_[-1] == fit.lambda_pivotal), fit.selected("pivotal")
+    (True, [])
     """
 
     level: float = 0.05
@@ -96,12 +105,12 @@ class PivotalLambda:
         # rows draw in the order of their response, so that their own does not matter
         order = np.lexsort([data.weights, *(data.y - data.offset).T])
         order = order[data.weights[order] > 0]
+        spread = 1.0 / np.sqrt(data.weights[order])
         size = max(1, BLOCK_ENTRIES // (n * count))
         for first in range(0, self.n_draws, size):
             width = min(size, self.n_draws - first) * count
             errors = np.zeros((n, width), order="F")
-            drawn = rng.normal(size=(width, order.size))
-            errors[order] = (drawn / np.sqrt(data.weights[order])).T
+            errors.T[:, order] = rng.normal(size=(width, order.size)) * spread
             errors = problem.basis.project_out(errors, data.weights)
             for k in range(0, width, count):
                 errors[:, k : k + count] = family.standardised(errors[:, k : k + count])
