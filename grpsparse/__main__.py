@@ -378,7 +378,7 @@ def _add_predict(commands: Any) -> None:
     command = commands.add_parser("predict", help="predict new rows with a saved fit")
     command.add_argument("model", metavar="MODEL", help="file written by --save")
     command.add_argument("data", metavar="DATA", help="CSV or Parquet file, or a data set's name")
-    command.add_argument("--lambda", dest="lambda_", metavar="1se|min|NUMBER")
+    command.add_argument("--lambda", dest="lambda_", metavar="1se|min|pivotal|NUMBER")
     kinds = ("response", "link", "class", "terms")
     command.add_argument("--type", choices=kinds, default="response")
     command.add_argument("--offset", metavar="COLUMN", help="added to the linear predictor")

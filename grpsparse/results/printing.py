@@ -132,7 +132,8 @@ def summary_text(summary: PathSummary) -> str:
     ]
     if summary.scale:
         numbers = ", ".join(map(significant, summary.scale))
-        facts.append(f"{'scale' if len(summary.scale) == 1 else 'scales'} {numbers}")
+        floor = " (at the floor sigma0)" if summary.floored else ""
+        facts.append(f"{'scale' if len(summary.scale) == 1 else 'scales'} {numbers}{floor}")
     if summary.certificate is not None:
         kind = CERTIFICATES[summary.certificate_kind]
         known = np.isfinite(summary.certificate)

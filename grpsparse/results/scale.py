@@ -14,7 +14,7 @@ from grpsparse.results.residuals import family_of_rows, training_predictor
 if TYPE_CHECKING:
     from grpsparse.results.path_fit import PathFit
 
-__all__ = ["scale_at", "scale_path"]
+__all__ = ["at_floor", "scale_at", "scale_path"]
 
 CHUNK = 4_000_000  # entries of linear predictors held at a time
 
@@ -26,6 +26,11 @@ def scale_at(fit: PathFit, points: Points) -> FloatArray | None:
         return None
     eta = training_predictor(fit, points)
     return np.stack([family.scale(y, eta[:, :, m]) for m in range(eta.shape[2])])
+
+
+def at_floor(fit: PathFit, scale: FloatArray) -> bool:
+    """Return whether any of the scales at one place (1,) or (K,) is the smallest allowed."""
+    return bool(np.any(scale <= np.asarray(getattr(fit.family, "sigma0", 0.0))))
 
 
 def scale_path(fit: PathFit) -> FloatArray | None:

@@ -18,7 +18,7 @@ from grpsparse.results.classes import classes_of
 from grpsparse.results.norms import effect_sizes, selected_terms
 from grpsparse.results.points import locate
 from grpsparse.results.residuals import deviance_at
-from grpsparse.results.scale import scale_at
+from grpsparse.results.scale import at_floor, scale_at
 from grpsparse.results.tidy import class_labels, coef_table
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ class PathSummary:
         What several linear predictors are called: classes or responses.
     scale : tuple of float
         Scale of the errors, one or one per response, where the family estimates it.
+    floored : bool
+        Whether one of them is the smallest that the family allows.
     """
 
     title: tuple[str, ...]
@@ -85,6 +87,7 @@ class PathSummary:
     name: str = "lambda"
     outputs: str = "classes"
     scale: tuple[float, ...] = ()
+    floored: bool = False
 
     @property
     def stationary(self) -> bool:
@@ -130,6 +133,7 @@ def summarise(fit: PathFit, lambda_: Choice, *, coefficients: bool = False) -> P
         name=f"lambda_{lambda_}" if isinstance(lambda_, str) else "lambda",
         outputs="responses" if classes_of(fit) is None else "classes",
         scale=() if scale is None else tuple(scale[0].tolist()),
+        floored=scale is not None and at_floor(fit, scale[0]),
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 from scipy import sparse
 
 import grpsparse as gs
+from grpsparse.__main__ import main
 from grpsparse.errors import LambdaError, OptionError
 
 N = 80
@@ -194,6 +195,47 @@ def test_a_fit_that_interpolates_stays_well_posed(columns, penalty):
     assert 0.999 < fit.dev_ratio[-1] <= 1.0
 
 
+@pytest.mark.parametrize("strength", [1e2, 1e6])
+@pytest.mark.parametrize("penalty", ["group_lasso", "sparse_group_lasso", "group_mcp"])
+def test_signals_far_above_the_errors_are_certified(rows, strength, penalty):
+    """Near lambda_max the residual is nearly what the terms span; far below, lambda is small."""
+    X, _, _, _ = rows
+    y = strength * (X[:, 0] + X[:, 1] - X[:, 6]) + np.random.default_rng(1).normal(size=N)
+    family = gs.families.SqrtGaussian(1e-3)
+    grid = np.geomspace(0.6, 1e-5, 20)
+    fit = gs.fit(X, y, family=family, penalty=penalty, groups=LABELS, lambda_=grid)
+    assert fit.converged.all()
+    np.testing.assert_allclose(fit.check(), fit.certificate, atol=1e-8)
+    assert fit.scale_path[-1] < 1.2
+
+
+@pytest.mark.parametrize("strength", [1.0, 1e3, 1e8])
+def test_strong_unpenalised_terms_have_a_null_fit(rows, strength):
+    X, y, _, _ = rows
+    y = strength * X[:, 0] + y
+    fit = gs.fit(X, y, penalty_factor={0: 0.0}, **GROUPED, **SHORT)
+    assert fit.converged.all()
+    known = np.c_[np.ones(N), X[:, :3]]
+    left = y - known @ np.linalg.lstsq(known, y, rcond=None)[0]
+    expected = max(float(root_mean_square(left)), fit.family.sigma0)
+    assert fit.scale_path[0] == pytest.approx(expected, rel=1e-9)
+    assert ("at the floor sigma0" in str(fit.summary(fit.lambda_[0]))) == (strength > 1.0)
+
+
+def test_the_command_line_knows_the_pivotal_lambda(rows, tmp_path, capsys):
+    X, y, _, _ = rows
+    frame = pd.DataFrame(X[:, :4], columns=list("abcd")).assign(y=y)
+    table, model = str(tmp_path / "table.csv"), str(tmp_path / "model")
+    frame.to_csv(table, index=False)
+    given = ["--family", "sqrt_gaussian:sigma0=0.02", "--lambda", "pivotal", "--save", model]
+    assert main(["fit", "y ~ a + b + c + d", table, *given]) == 0
+    assert "Pivotal lambda" in capsys.readouterr().out
+    assert main(["predict", model, table, "--lambda", "pivotal"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    expected = gs.load(model).predict(frame, "pivotal")
+    np.testing.assert_allclose([float(row.split(",")[1]) for row in shown[1:]], expected)
+
+
 @pytest.mark.oracle
 @pytest.mark.parametrize("sigma0", [0.05, 2.0])
 @pytest.mark.parametrize("separate", [False, True])
@@ -253,10 +295,12 @@ def test_the_pivotal_lambda_is_a_quantile_of_what_noise_reaches(rows, free):
     assert fit.lambda_pivotal == pytest.approx(expected, rel=SIMULATED)
     assert fit.lambda_[-1] == fit.lambda_pivotal
     assert fit.lambda_.size == 3
-    again = gs.fit(X, -7.0 * y, weights=w, penalty_factor=factor, lambda_=rule, **GROUPED)
+    options = {"penalty_factor": factor, "lambda_": rule, "n_lambda": 1}
+    again = gs.fit(X, -7.0 * y, weights=w, **options, **GROUPED)
     assert again.lambda_pivotal == pytest.approx(fit.lambda_pivotal, rel=SIMULATED)
-    larger = gs.fit(X, y, weights=w, lambda_=replace(rule, factor=1.3), **GROUPED)
-    smaller = gs.fit(X, y, weights=w, lambda_=replace(rule, factor=1.0), **GROUPED)
+    few = gs.PivotalLambda(factor=1.0, n_draws=50)
+    larger = gs.fit(X, y, weights=w, lambda_=replace(few, factor=1.3), n_lambda=1, **GROUPED)
+    smaller = gs.fit(X, y, weights=w, lambda_=few, n_lambda=1, **GROUPED)
     assert larger.lambda_pivotal == pytest.approx(1.3 * smaller.lambda_pivotal, rel=1e-12)
 
 
