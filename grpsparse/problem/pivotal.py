@@ -61,7 +61,7 @@ class PivotalLambda:
     >>> rule = gs.PivotalLambda(level=0.2)
     >>> fit = gs.fit("bwt ~ race + smoke + ht", births, family="sqrt_gaussian", lambda_=rule)
     >>> bool(fit.lambda_[-1] == fit.lambda_pivotal), fit.selected("pivotal")
-    (True, [])
+    (True, ['race', 'smoke', 'ht'])
     """
 
     level: float = 0.05
