@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         Penalty,
         SparseGroupLasso,
     )
+    from grpsparse.problem import PivotalLambda
     from grpsparse.results import CVFit, PathFit, load
     from grpsparse.solvers import BlockDescent, Solver
 
@@ -72,6 +73,7 @@ __all__ = [
     "Lasso",
     "PathFit",
     "Penalty",
+    "PivotalLambda",
     "Solver",
     "SparseGroupLasso",
     "datasets",
@@ -91,6 +93,7 @@ _HOME = {
     **dict.fromkeys(("CVFit", "PathFit", "load"), "results"),
     **dict.fromkeys(("BlockDescent", "Solver"), "solvers"),
     "Family": "families",
+    "PivotalLambda": "problem",
     "vif": "inflation",
 }
 _MODULES = ("datasets", "errors", "families", "penalties", "solvers")

@@ -202,7 +202,8 @@ def _arguments(options: argparse.Namespace) -> dict[str, Any]:
             given[option] = found if ":" in text else text
     asked = given.get("lambda_")
     if asked is not None:
-        given["lambda_"] = [_lambda(part) for part in str(asked).split(",")]
+        named = asked == "pivotal"
+        given["lambda_"] = asked if named else [_lambda(part) for part in str(asked).split(",")]
     if given.get("standardize") == "none":
         given["standardize"] = False
     return {name: value for name, value in given.items() if value is not None}
@@ -238,6 +239,8 @@ def _place(fit: PathFit | CVFit, text: str | None) -> Any:
     """Return the lambda of a prediction: by name for a cross-validated fit, else a number."""
     from grpsparse.results import CVFit
 
+    if text == "pivotal":
+        return text
     if isinstance(fit, CVFit):
         return "1se" if text is None else text if text in {"1se", "min"} else _lambda(text)
     if text is None or text in {"1se", "min"}:
@@ -375,7 +378,7 @@ def _add_predict(commands: Any) -> None:
     command = commands.add_parser("predict", help="predict new rows with a saved fit")
     command.add_argument("model", metavar="MODEL", help="file written by --save")
     command.add_argument("data", metavar="DATA", help="CSV or Parquet file, or a data set's name")
-    command.add_argument("--lambda", dest="lambda_", metavar="1se|min|NUMBER")
+    command.add_argument("--lambda", dest="lambda_", metavar="1se|min|pivotal|NUMBER")
     kinds = ("response", "link", "class", "terms")
     command.add_argument("--type", choices=kinds, default="response")
     command.add_argument("--offset", metavar="COLUMN", help="added to the linear predictor")

@@ -15,6 +15,7 @@ from operator import methodcaller
 import numpy as np
 
 from grpsparse.errors import OptionError
+from grpsparse.families import ScaleFamily
 from grpsparse.groups import FloatArray
 from grpsparse.problem import Problem, moments_of
 from grpsparse.reach import CommonReach
@@ -105,7 +106,8 @@ def fit_paths(
             if stopped is not None:
                 break
     return [
-        collect(track.problem, track.working, track.points, arithmetic, stopped) for track in tracks
+        collect(track.problem, track.working, track.points, arithmetic, stopped, grid.pivotal)
+        for track in tracks
     ]
 
 
@@ -136,9 +138,12 @@ def _reason_to_stop(problem: Problem, grid: Grid, points: list[Point]) -> str | 
     last = points[-1]
     if grid.max_terms is not None and last.n_active > grid.max_terms:
         return f"path stopped at {last.n_active} active terms (max_terms={grid.max_terms})"
-    if not grid.automatic or len(points) < FIRST_POINTS:
+    wanted = 0.0 if grid.pivotal is None else grid.pivotal
+    if not grid.automatic or len(points) < FIRST_POINTS or last.lambda_ > wanted > 0.0:
         return None
     explained = [(problem.null_loss - point.state.loss) / problem.scale for point in points[-2:]]
+    if isinstance(problem.data.family, ScaleFamily):  # of the scale, the root of a variance
+        explained = [1.0 - (1.0 - share) ** 2 for share in explained]
     if explained[1] > SATURATED:
         return f"path stopped at {len(points)} of {grid.values.size} lambdas: deviance explained"
     gained = explained[1] - explained[0]

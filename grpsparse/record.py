@@ -26,11 +26,14 @@ class Grid:
         Whether the path may stop early where nothing is gained any more.
     max_terms : int, optional
         Stop once more groups than this are active.
+    pivotal : float, optional
+        The pivotal lambda, above which an automatic path does not stop.
     """
 
     values: FloatArray
     automatic: bool
     max_terms: int | None = None
+    pivotal: float | None = None
 
 
 @dataclass(slots=True)
@@ -120,6 +123,8 @@ class Path:
     effort : Effort
     stopped : str or None
         Why the path is shorter than its grid: a sentence.
+    pivotal : float or None
+        The pivotal lambda of its grid.
     """
 
     problem: Problem
@@ -133,6 +138,7 @@ class Path:
     n_iter: IntArray
     effort: Effort
     stopped: str | None
+    pivotal: float | None = None
 
     @property
     def certificate_kind(self) -> str:
@@ -146,6 +152,7 @@ def collect(
     points: list[Point],
     arithmetic: str,
     stopped: str | None,
+    pivotal: float | None = None,
 ) -> Path:
     """Return the path of some points."""
     n_outputs = problem.n_outputs
@@ -169,6 +176,7 @@ def collect(
         np.array([work.sweeps for work in works], dtype=np.int64),
         _effort(works, arithmetic),
         stopped,
+        pivotal,
     )
 
 

@@ -46,6 +46,7 @@ def path_fit(opened: Opened, path: Path, weights: FloatArray, call: str) -> Path
         deviance=np.maximum(total * (path.loss - saturated), 0.0),
         null_deviance=total * (problem.null_loss - saturated),
         effort=path.effort,
+        lambda_pivotal=path.pivotal,
     )
 
 

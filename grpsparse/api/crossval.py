@@ -8,7 +8,7 @@ import numpy as np
 
 from grpsparse.api.assemble import path_fit
 from grpsparse.api.door import Opened
-from grpsparse.api.grid import make_grid
+from grpsparse.api.grid import grid_length, make_grid
 from grpsparse.api.progress import progress_bar
 from grpsparse.cv import HeldOut, cross_validate
 from grpsparse.errors import OptionError
@@ -79,8 +79,7 @@ def run_cv(
     family = opened.response.family
     chosen = resolve_measure(family.default_measure if measure is None else measure, family.name)
     resolved, options = opened.resolved, opened.options
-    n_points = options.n_lambda if options.lambda_ is None else np.size(options.lambda_)
-    total = (plan.n_folds + 1) * n_points
+    total = (plan.n_folds + 1) * grid_length(options)
     work = float(np.prod(opened.design.shape)) * total
     with progress_bar(options.progress, work=work, total=total, what="folds") as tick:
         held = cross_validate(

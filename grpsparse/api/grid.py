@@ -1,4 +1,8 @@
-"""The lambdas of a path: made from lambda_max, or the user's."""
+"""The lambdas of a path: made from lambda_max, or the user's.
+
+Of a family that estimates the scale of the errors the path made from lambda_max holds the pivotal
+lambda too; it may be where the path ends.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,24 @@ import numpy as np
 
 from grpsparse.api.options import Options
 from grpsparse.errors import LambdaError
+from grpsparse.families import ScaleFamily
 from grpsparse.path import Grid
-from grpsparse.problem import Problem
+from grpsparse.problem import PivotalLambda, Problem
 
-__all__ = ["make_grid"]
+__all__ = ["data_choose", "grid_length", "make_grid"]
 
 RATIO_TALL = 1e-4  # lambda_min_ratio with more rows than columns
 RATIO_WIDE = 1e-2
+
+
+def data_choose(options: Options) -> bool:
+    """Return whether the values of lambda come from the data."""
+    return options.lambda_ is None or isinstance(options.lambda_, str | PivotalLambda)
+
+
+def grid_length(options: Options) -> int:
+    """Return how many values of lambda are expected."""
+    return options.n_lambda if data_choose(options) else int(np.size(options.lambda_))
 
 
 def make_grid(options: Options, problem: Problem) -> Grid:
@@ -23,8 +38,10 @@ def make_grid(options: Options, problem: Problem) -> Grid:
     LambdaError
         A lambda that is negative, not finite or not a number, or none at all.
     """
-    if options.lambda_ is not None:
+    if not data_choose(options):
         return Grid(_given(options), False, options.max_terms)
+    if options.lambda_ is not None:
+        return _down_to_pivotal(options, problem)
     if problem.lambda_max <= 0:  # nothing is penalised, so every lambda is the same fit
         return Grid(np.zeros(1), False, options.max_terms)
     ratio = options.lambda_min_ratio
@@ -33,7 +50,30 @@ def make_grid(options: Options, problem: Problem) -> Grid:
         ratio = RATIO_TALL if n > p else RATIO_WIDE
     values = problem.lambda_max * np.geomspace(1.0, ratio, options.n_lambda)
     values[0] = problem.lambda_max
-    return Grid(values, True, options.max_terms)
+    if not isinstance(problem.data.family, ScaleFamily):
+        return Grid(values, True, options.max_terms)
+    pivotal = PivotalLambda().of(problem)
+    if pivotal < problem.lambda_max:  # from there on every group is zero
+        values = np.unique([*values, pivotal])[::-1].copy()
+    return Grid(values, True, options.max_terms, pivotal)
+
+
+def _down_to_pivotal(options: Options, problem: Problem) -> Grid:
+    """Return the grid from lambda_max to the pivotal lambda, which is alone where it is larger."""
+    rule = options.lambda_
+    if rule == "pivotal":
+        rule = PivotalLambda()
+    elif isinstance(rule, str):
+        raise LambdaError(
+            f"`lambda_` is {rule!r}; give a number, a sequence of them, 'pivotal' or a "
+            "gs.PivotalLambda."
+        )
+    pivotal: float = rule.of(problem)
+    if problem.lambda_max <= pivotal:
+        return Grid(np.array([pivotal]), False, options.max_terms, pivotal)
+    values = np.geomspace(problem.lambda_max, pivotal, options.n_lambda)
+    values[0], values[-1] = problem.lambda_max, pivotal
+    return Grid(values, False, options.max_terms, pivotal)
 
 
 def _given(options: Options) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

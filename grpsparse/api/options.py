@@ -15,6 +15,7 @@ from grpsparse.families import Family
 from grpsparse.groups import FloatArray
 from grpsparse.penalties import Penalty
 from grpsparse.penalties import get as get_penalty
+from grpsparse.problem import PivotalLambda
 from grpsparse.solvers import Solver
 from grpsparse.solvers import get as get_solver
 
@@ -34,7 +35,7 @@ class FitKeywords(TypedDict, total=False):
     group_weight: str | None
     standardize: str | bool
     intercept: bool
-    lambda_: float | Sequence[float] | FloatArray | None
+    lambda_: float | str | PivotalLambda | Sequence[float] | FloatArray | None
     n_lambda: int
     lambda_min_ratio: float | None
     weights: Any

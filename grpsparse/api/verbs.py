@@ -14,7 +14,7 @@ from grpsparse.api.assemble import path_fit, warn_unconverged
 from grpsparse.api.call import call_text
 from grpsparse.api.crossval import fold_plan, run_cv
 from grpsparse.api.door import Opened, open_door
-from grpsparse.api.grid import make_grid
+from grpsparse.api.grid import data_choose, make_grid
 from grpsparse.api.options import FitKeywords, Options, resolve
 from grpsparse.api.progress import progress_bar
 from grpsparse.api.unknown import names_unknown
@@ -26,6 +26,7 @@ from grpsparse.problem import Problem
 if TYPE_CHECKING:
     from grpsparse.families import Family
     from grpsparse.penalties import Penalty
+    from grpsparse.problem import PivotalLambda
     from grpsparse.results import CVFit, PathFit
     from grpsparse.solvers import Solver
 
@@ -45,7 +46,7 @@ def fit(
     group_weight: str | None = "sqrt_df",
     standardize: str | bool = "auto",
     intercept: bool = True,
-    lambda_: float | Sequence[float] | FloatArray | None = None,
+    lambda_: float | str | PivotalLambda | Sequence[float] | FloatArray | None = None,
     n_lambda: int = 100,
     lambda_min_ratio: float | None = None,
     weights: Any = None,
@@ -102,7 +103,8 @@ def fit(
     lambda_ : float or sequence, optional
         Given values, solved whole; otherwise `n_lambda` values from lambda_max down to
         `lambda_min_ratio` times it (default 1e-4, or 1e-2 unless n > p), on a log scale.
-        An automatic path ends where nothing more is explained.
+        An automatic path ends where nothing more is explained. For ``"sqrt_gaussian"`` it holds
+        the pivotal lambda too, and ends there with ``"pivotal"`` or a `gs.PivotalLambda`.
     n_lambda : int
     lambda_min_ratio : float, optional
     weights, offset : array or str, optional
@@ -299,7 +301,7 @@ def fit_replicates(
     weights = [opened.weights * factor for factor in factors]
     problems = [_replicate(opened, each, number) for number, each in enumerate(weights)]
     # the fit to all rows chooses the lambdas, or where they end
-    chosen = options.lambda_ is None or options.max_terms is not None
+    chosen = data_choose(options) or options.max_terms is not None
     if chosen:
         problems.insert(0, opened.problem(opened.weights))
     grid = make_grid(options, problems[0])

@@ -15,9 +15,11 @@ from grpsparse.families.mgaussian import MultiGaussian
 from grpsparse.families.multinomial import Multinomial
 from grpsparse.families.negative_binomial import NegativeBinomial
 from grpsparse.families.poisson import Poisson
-from grpsparse.families.protocol import Family, JointFamily, n_outputs
+from grpsparse.families.protocol import Family, JointFamily, ScaleFamily, for_rows, n_outputs
 from grpsparse.families.registry import get, names
 from grpsparse.families.response import Response, encode_response
+from grpsparse.families.several import takes_several
+from grpsparse.families.sqrt_gaussian import SqrtGaussian
 
 __all__ = [
     "Adaptive",
@@ -32,9 +34,13 @@ __all__ = [
     "NegativeBinomial",
     "Poisson",
     "Response",
+    "ScaleFamily",
+    "SqrtGaussian",
     "encode_response",
     "for_data",
+    "for_rows",
     "get",
     "n_outputs",
     "names",
+    "takes_several",
 ]

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
-from grpsparse.backend import Array
+from grpsparse.backend import Array, namespace
 
-__all__ = ["Family", "JointFamily", "n_outputs"]
+__all__ = ["Family", "JointFamily", "ScaleFamily", "for_rows", "n_outputs"]
 
 
 @runtime_checkable
@@ -34,8 +34,9 @@ class Family(Protocol):
     def hessian(self) -> str:
         """Shape of the curvature: ``"diagonal"``, ``"constant"`` (all ones), or ``"softmax"``.
 
-        ``"piecewise"`` is diagonal, but jumps, or stands in for a second derivative of 0: then
-        Newton's method is not expected to square its error at every step.
+        ``"piecewise"`` is diagonal, but jumps, stands in for a second derivative of 0, or bounds
+        one that is not diagonal: then Newton's method is not expected to square its error at
+        every step.
         """
 
     @property
@@ -124,6 +125,24 @@ class JointFamily(Family, Protocol):
 
     def conjugate_near(self, y: Array, eta: Array, theta: Array, offset: Array | float) -> Array:
         """Return a bound on `conjugate` from above, sharp near minus the gradient at eta, (n,)."""
+
+
+@runtime_checkable
+class ScaleFamily(JointFamily, Protocol):
+    """A family that estimates the scale of the errors, so that lambda has no units."""
+
+    def scale(self, y: Array, eta: Array) -> Array:
+        """Return the scale: (1,), or (K,) where each response has its own."""
+
+    def standardised(self, residual: Array) -> Array:
+        """Return residuals (n, K) over their scale, however small that is."""
+
+
+def for_rows(family: Family, y: Array, weights: Array) -> Family:
+    """Return the family for rows y under weights (n,) on any scale."""
+    if not isinstance(family, JointFamily):
+        return family
+    return family.among(y, weights / namespace(weights).sum(weights))
 
 
 def n_outputs(family: Family, y: Array) -> int:

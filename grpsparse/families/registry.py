@@ -14,6 +14,7 @@ from grpsparse.families.multinomial import Multinomial
 from grpsparse.families.negative_binomial import NegativeBinomial
 from grpsparse.families.poisson import Poisson
 from grpsparse.families.protocol import Family
+from grpsparse.families.sqrt_gaussian import SqrtGaussian
 
 __all__ = ["get", "names"]
 
@@ -28,6 +29,7 @@ _FAMILIES: dict[str, Family] = {
         Gamma(),
         NegativeBinomial(),
         MultiGaussian(),
+        SqrtGaussian(),
     )
 }
 
@@ -39,7 +41,7 @@ def names() -> tuple[str, ...]:
     --------
     >>> names()  # doctest: +NORMALIZE_WHITESPACE
     ('gaussian', 'binomial', 'multinomial', 'poisson', 'huber', 'gamma', 'negative_binomial',
-     'mgaussian')
+     'mgaussian', 'sqrt_gaussian')
     """
     return tuple(_FAMILIES)
 

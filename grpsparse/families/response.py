@@ -15,7 +15,7 @@ from grpsparse.errors import ResponseError, WeightsError
 from grpsparse.families.labels import Classes, Column, listed, read_column
 from grpsparse.families.protocol import Family
 from grpsparse.families.registry import get
-from grpsparse.families.several import SEVERAL, read_responses
+from grpsparse.families.several import SEVERAL, read_responses, takes_several
 from grpsparse.groups import FloatArray
 
 __all__ = ["Response", "encode_response"]
@@ -51,7 +51,7 @@ class Response:
     @property
     def labels(self) -> tuple[Any, ...] | None:
         """The classes of a response that has some, None where `classes` names responses."""
-        return None if self.family.name == SEVERAL else self.classes
+        return None if takes_several(self.family) else self.classes
 
     def check(self, weights: FloatArray, name: str) -> None:
         """Check what the rows of positive weight leave of the response.
@@ -125,7 +125,7 @@ def encode_response(
     """
     chosen = None if isinstance(family, str) and family == "auto" else get(family)
     shape = np.shape(values)
-    several = chosen is not None and chosen.name == SEVERAL
+    several = chosen is not None and takes_several(chosen)
     if not (len(shape) == 1 or (len(shape) == 2 and (several or shape[1] in {1, 2}) and shape[1])):
         raise ResponseError(
             f"{name} has the shape {shape}; give one column, two columns of counts (successes, "
@@ -133,7 +133,7 @@ def encode_response(
         )
     if shape[0] == 0:
         raise ResponseError(f"{name} has no rows; give at least one row of data.")
-    if chosen is not None and several:
+    if chosen is not None and several and (shape[1:] > (1,) or chosen.name == SEVERAL):
         response = Response(chosen, *read_responses(values, name))
     elif len(shape) == 2 and shape[1] == 2:
         response = _encode_counts(values, chosen, name)

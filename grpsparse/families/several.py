@@ -8,11 +8,18 @@ import numpy as np
 
 from grpsparse.errors import ResponseError
 from grpsparse.families.labels import read_column
+from grpsparse.families.protocol import Family
 from grpsparse.groups import FloatArray
 
-__all__ = ["SEVERAL", "read_responses"]
+__all__ = ["SEVERAL", "read_responses", "takes_several"]
 
-SEVERAL = "mgaussian"  # the family of several responses
+SEVERAL = "mgaussian"  # the family of several responses that messages name
+FAMILIES = (SEVERAL, "sqrt_gaussian")
+
+
+def takes_several(family: Family) -> bool:
+    """Return whether columns of the response are responses of their own."""
+    return family.name in FAMILIES
 
 
 def read_responses(values: Any, name: str) -> tuple[FloatArray, tuple[str, ...]]:

@@ -76,6 +76,7 @@ _EVERY = ("deviance", "mse", "mae")
 _ALLOWED = {
     "binomial": ("deviance", "class", "auc", "brier", "mse", "mae"),
     "multinomial": ("deviance", "class", "brier", "mse", "mae"),
+    "sqrt_gaussian": ("mse", "mae"),  # its deviance is of all rows together
 }
 
 

@@ -4,6 +4,7 @@ from grpsparse.problem.blocks import Blocks
 from grpsparse.problem.certificate import Checked, certify, dual_point
 from grpsparse.problem.grams import GroupGrams, Matrices
 from grpsparse.problem.moments import Moments, moments_of
+from grpsparse.problem.pivotal import PivotalLambda
 from grpsparse.problem.problem import NullFit, PenaltySpec, Problem, State, build_problem
 from grpsparse.problem.smooth import Observed, loss_hessian
 
@@ -16,6 +17,7 @@ __all__ = [
     "NullFit",
     "Observed",
     "PenaltySpec",
+    "PivotalLambda",
     "Problem",
     "State",
     "build_problem",

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from grpsparse.errors import ResponseError
+from grpsparse.families import ScaleFamily
 from grpsparse.groups import FloatArray
 from grpsparse.problem.smooth import Observed, SmoothFit, loss_hessian, newton
 
@@ -96,9 +97,11 @@ def _working_response(data: Observed) -> FloatArray:
     """Return link(mean) - offset at means between the response and its average, (n, K).
 
     Its projection on the columns is where a fit starts: a large common offset, which the
-    intercept takes up, is taken up there.
+    intercept takes up, is taken up there. Whatever the scale, least squares are the fit of a
+    family that estimates it.
     """
-    middle = 0.5 * (data.y + data.weights @ data.y)
+    scaled = isinstance(data.family, ScaleFamily)
+    middle = data.y if scaled else 0.5 * (data.y + data.weights @ data.y)
     working: FloatArray = data.family.link(middle) - data.offset
     return working
 

@@ -165,6 +165,10 @@ class Problem:
             return bounding_curvature(family, self.curvature, eta)
         return family.curvature(self.data.y, eta), 1.0
 
+    def critical_lambda(self, correlation: FloatArray) -> float:
+        """Return the smallest lambda at which gradients (q, K) leave every group at zero."""
+        return _largest(self.penalty.critical_lambda, self.blocks, correlation)
+
     def correlate(self, dual: FloatArray) -> FloatArray:
         """Return Z'W dual, (q, K), for a dual point (n, K)."""
         return self.coordinates.correlate(self.data.weights[:, None] * dual)

@@ -153,7 +153,7 @@ def newton(
     value = loss + system.penalty_value(point)
     unit = max(abs(value) if scale is None else scale, 1e-300)
     converged, steps, previous = False, 0, np.inf
-    if data.family.hessian == "piecewise":
+    if data.family.hessian == "piecewise" and data.joint is None:
         enough = ROUNDING  # steps do not square the error, so that none ends far below `enough`
     while point.size and steps < max_steps:
         found = system.direction(point, eta)

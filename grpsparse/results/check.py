@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from grpsparse.families import n_outputs
+from grpsparse.families import for_rows, n_outputs
 from grpsparse.groups import BoolArray, FloatArray, IntArray, members
 from grpsparse.penalties import Penalty
 from grpsparse.results.check_conjugate import conjugate, mixture
@@ -166,7 +166,7 @@ def take_apart(fit: PathFit) -> Case:
     offset = np.zeros((y.shape[0], count))
     if training.offset is not None:
         offset = offset + np.asarray(training.offset, dtype=np.float64).reshape(-1, count)[present]
-    rows = Rows(fit.family, y, offset, share)
+    rows = Rows(for_rows(fit.family, y, share), y, offset, share)
     X = (
         training.X.tocsr()[present].toarray()
         if hasattr(training.X, "tocsr")
@@ -184,7 +184,7 @@ def take_apart(fit: PathFit) -> Case:
         start = unpenalised_fit(rows, spanned)
     v = fit.family.rescale
     if v is None:
-        v = float((share @ np.asarray(fit.family.curvature(y, start))).max())
+        v = float((share @ np.asarray(rows.family.curvature(y, start))).max())
     shared = settings.class_groups == "shared"
     penalty = fit.penalty.rescaled(v)
     bend = np.ones(weight.size)

@@ -10,6 +10,7 @@ theta = -dloss/deta and q = y - theta the conjugate of z -> loss(y, shift + z) a
 - multinomial: sum_k q_k log q_k + theta_k shift_k;
 - poisson: q log q - q + theta shift;
 - gamma, p = 1 + theta: p log p - p log y - p + theta shift;
+- square-root gaussian: sigma0 (theta**2 - 1) / 2 - theta (y - shift), for ||theta|| <= 1;
 - negative binomial, p = t + theta, m = p + q: q log(q / m) + p log(p / m)
   + theta (shift - log t).
 
@@ -41,6 +42,8 @@ def residual(family: Family, y: FloatArray, eta: FloatArray) -> FloatArray:
         out = y - family.mean(eta)
     elif family.name == "huber":
         out = np.clip(y - eta, -given.delta, given.delta)
+    elif family.name == "sqrt_gaussian":
+        out = (y - eta) / np.maximum(_root_mean_square(given, y - eta), given.sigma0)
     elif family.name == "gamma":
         out = y / family.mean(eta) - 1.0
     elif family.name == "negative_binomial":
@@ -66,6 +69,10 @@ def conjugate(family: Family, y: FloatArray, theta: FloatArray, shift: FloatArra
     given: Any = family
     if family.name in {"gaussian", "mgaussian", "huber"}:
         each = theta * (0.5 * theta - (y - shift))
+    elif family.name == "sqrt_gaussian":
+        outside = _root_mean_square(given, theta) > 1.0 + ROUNDING
+        each = 0.5 * np.asarray(given.sigma0) * (theta**2 - 1.0) - theta * (y - shift)
+        each = np.where(outside, np.inf, each)
     elif family.name == "poisson":
         q = np.maximum(q, 0.0)
         each = xlogy(q, q) - q + theta * shift
@@ -84,6 +91,13 @@ def conjugate(family: Family, y: FloatArray, theta: FloatArray, shift: FloatArra
         return np.asarray(family.conjugate(y, theta, shift))
     total: FloatArray = each.sum(axis=1)
     return total
+
+
+def _root_mean_square(family: Any, values: FloatArray) -> FloatArray:
+    """Return the scale of values (n, K) under the weights of a family that knows its rows."""
+    squares = np.einsum("i,ik,ik->k", family.shares, values, values)
+    out: FloatArray = np.sqrt(squares if family.separate_scales else squares.mean())
+    return out
 
 
 def _negative_binomial(family: Any, y: FloatArray, theta: FloatArray) -> FloatArray:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from grpsparse.families import takes_several
+
 if TYPE_CHECKING:
     from grpsparse.results.path_fit import PathFit
 
@@ -12,4 +14,4 @@ __all__ = ["classes_of"]
 
 def classes_of(fit: PathFit) -> tuple[Any, ...] | None:
     """Return the classes of a response that has some; None where names are those of responses."""
-    return None if fit.family.hessian == "constant" else fit.classes
+    return None if takes_several(fit.family) else fit.classes

@@ -12,8 +12,9 @@ import numpy as np
 
 from grpsparse.errors import DataError
 from grpsparse.groups import BoolArray, Deferred, FloatArray, IntArray, Model, term_names
+from grpsparse.results.choice import PIVOTAL, Choice, place, places
 from grpsparse.results.norms import selected_terms, term_norms
-from grpsparse.results.points import LambdaLike, locate, one_lambda
+from grpsparse.results.points import LambdaLike
 from grpsparse.results.predict import predict
 from grpsparse.results.record import Settings, Training
 from grpsparse.results.report import Layout, layout, report
@@ -42,22 +43,16 @@ class PathFit:
     ----------
     model : Model
         What re-creates the design on new data.
-    family : Family
-        Distribution of the response.
-    penalty : Penalty
-        Penalty of the groups.
-    training : Training
-        The rows that were fitted.
-    settings : Settings
-        How the fit was called.
+    family, penalty : Family, Penalty
+        Distribution of the response, and penalty of the groups.
+    training, settings : Training, Settings
+        The rows that were fitted, and how.
     classes : tuple, optional
         Classes of the response in order, the second of two is modelled; or names of responses.
     lambda_ : ndarray of shape (L,)
         Decreasing.
-    raw_coef : ndarray of shape (L, p, K)
-        Coefficients of the design columns; a factor has one for each level.
-    raw_intercept : ndarray of shape (L, K)
-        Intercepts that belong to `raw_coef`.
+    raw_coef, raw_intercept : ndarray of shape (L, p, K) and (L, K)
+        Coefficients of the design columns, of a factor one for each level, and their intercepts.
     leak : scipy.sparse array of shape (p, p), optional
         Shift of margins by their interactions: the linear predictor is
         ``raw_intercept + X @ (raw_coef + leak @ raw_coef)``.
@@ -71,16 +66,14 @@ class PathFit:
         Proof of each solution, a number without units.
     certificate_kind : {"duality_gap", "stationarity"}
         What the certificate is.
-    converged : ndarray of bool, shape (L,)
-        Whether the certificate is below the tolerance.
-    n_iter : ndarray of int, shape (L,)
-        Iterations spent.
-    deviance : ndarray of shape (L,)
-        Deviance of each solution.
-    null_deviance : float
-        Deviance of intercept and offset alone.
+    converged, n_iter : ndarray of shape (L,)
+        Whether the certificate is below the tolerance, and iterations spent.
+    deviance, null_deviance : ndarray of shape (L,), and float
+        Of each solution, and of intercept and offset alone.
     effort : Effort, optional
         What each point cost, see `diagnostics`.
+    lambda_pivotal : float, optional
+        Pivotal lambda; methods take ``lambda_="pivotal"`` for it.
 
     Examples
     --------
@@ -113,6 +106,7 @@ class PathFit:
     deviance: FloatArray
     null_deviance: float
     effort: Effort | None = None
+    lambda_pivotal: float | None = None
     layout: Layout = field(init=False)
 
     def __post_init__(self) -> None:
@@ -181,6 +175,13 @@ class PathFit:
         """Share of the null deviance that is explained, (L,)."""
         return 1.0 - self.deviance / self.null_deviance
 
+    @property
+    def scale_path(self) -> FloatArray | None:
+        """Scale of the errors, (L,) or (L, K); None for a family that does not estimate it."""
+        from grpsparse.results.scale import scale_path
+
+        return scale_path(self)
+
     def coef(self, lambda_: LambdaLike = None) -> pd.DataFrame:
         """Return coefficients as a table.
 
@@ -197,7 +198,7 @@ class PathFit:
         """
         from grpsparse.results.tidy import coef_table
 
-        return coef_table(self, locate(self.lambda_, lambda_))
+        return coef_table(self, places(self, lambda_))
 
     def term_norms(self, lambda_: LambdaLike = None) -> pd.Series | pd.DataFrame:
         """Return the norm of each term on the standardised scale, 0 where not selected.
@@ -207,9 +208,9 @@ class PathFit:
         """
         from grpsparse.results.tidy import norm_table
 
-        return norm_table(self, locate(self.lambda_, lambda_))
+        return norm_table(self, places(self, lambda_))
 
-    def selected(self, lambda_: float) -> list[str]:
+    def selected(self, lambda_: Choice = PIVOTAL) -> list[str]:
         """Return the names of the terms with a nonzero coefficient.
 
         Between two solutions a term counts if it is in either of them, as its interpolated
@@ -217,10 +218,10 @@ class PathFit:
 
         Parameters
         ----------
-        lambda_ : float
+        lambda_ : float or "pivotal"
             Place on the path.
         """
-        points = locate(self.lambda_, one_lambda(lambda_))
+        points = places(self, place(self, lambda_))
         active = selected_terms(self.norm_path)
         chosen = active[points.left[0]] | active[points.right[0]]
         return [name for name, isin in zip(self.terms, chosen, strict=True) if isin]
@@ -279,14 +280,14 @@ class PathFit:
         """Return the residuals of the rows; see :func:`grpsparse.results.residuals.residuals`."""
         from grpsparse.results.residuals import residuals
 
-        return residuals(self, locate(self.lambda_, lambda_), type=type)
+        return residuals(self, places(self, lambda_), type=type)
 
-    def summary(self, lambda_: float, *, coefficients: bool = False) -> PathSummary:
+    def summary(self, lambda_: Choice = PIVOTAL, *, coefficients: bool = False) -> PathSummary:
         """Summarise the model at one lambda, term by term.
 
         Parameters
         ----------
-        lambda_ : float
+        lambda_ : float or "pivotal"
             Place on the path.
         coefficients : bool
             Whether to print the coefficients as well.
@@ -298,13 +299,13 @@ class PathFit:
         """
         from grpsparse.results.summary import summarise
 
-        return summarise(self, one_lambda(lambda_), coefficients=coefficients)
+        return summarise(self, lambda_, coefficients=coefficients)
 
     def tidy(self, lambda_: LambdaLike = None, *, zeros: bool = False) -> pd.DataFrame:
         """Return one row per coefficient and lambda, zeros only if asked for."""
         from grpsparse.results.tidy import tidy_path
 
-        return tidy_path(self, locate(self.lambda_, lambda_), zeros=zeros)
+        return tidy_path(self, places(self, lambda_), zeros=zeros)
 
     def glance(self) -> pd.DataFrame:
         """Return one row that describes the whole fit."""
@@ -316,7 +317,7 @@ class PathFit:
         """Return the rows as fitted with response, fitted values and residuals."""
         from grpsparse.results.tidy import augment_path
 
-        return augment_path(self, locate(self.lambda_, lambda_))
+        return augment_path(self, places(self, lambda_))
 
     @property
     def diagnostics(self) -> pd.DataFrame:

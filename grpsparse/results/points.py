@@ -15,7 +15,7 @@ from grpsparse.groups import BoolArray, FloatArray, IntArray
 
 __all__ = ["LambdaLike", "Points", "locate", "one_lambda"]
 
-LambdaLike = float | Sequence[float] | FloatArray | None
+LambdaLike = float | str | Sequence[float] | FloatArray | None
 
 _SNAP = 1e-10  # a lambda that went through text or a unit change is still the solved one
 

@@ -8,9 +8,10 @@ import numpy as np
 
 from grpsparse.errors import OptionError, WeightsError
 from grpsparse.groups import BoolArray, FloatArray
+from grpsparse.results.choice import places
 from grpsparse.results.classes import classes_of
 from grpsparse.results.norms import contribution
-from grpsparse.results.points import LambdaLike, Points, locate
+from grpsparse.results.points import LambdaLike, Points
 from grpsparse.results.report import constants, effective
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def predict(
 ) -> Any:
     """Predict as `PathFit.predict` documents."""
     check_type(fit, type)
-    points = locate(fit.lambda_, lambda_)
+    points = places(fit, lambda_)
     X, complete, index, shift = new_rows(fit, new, offset=offset, unseen=unseen)
     if type == "terms":
         return predict_terms(fit, points, X, complete=complete, index=index, offset=shift)

@@ -72,9 +72,22 @@ def path_text(fit: PathFit) -> str:
     ]
     if len(shown) < n_lambda:
         lines.append(f"{len(shown)} of {n_lambda} values of lambda shown.")
-    lines += _certificate_lines(fit)
+    lines += [*_pivotal_lines(fit), *_certificate_lines(fit)]
     lines += [paragraph(note) for note in fit.settings.notes]
     return "\n".join(lines)
+
+
+def _pivotal_lines(fit: PathFit) -> list[str]:
+    pivotal = fit.lambda_pivotal
+    if pivotal is None:
+        return []
+    said = f"Pivotal lambda: {significant(pivotal)}"
+    if pivotal > fit.lambda_[0]:
+        return [f"{said}, above lambda_max: no term stands out from noise."]
+    if pivotal < fit.lambda_[-1]:
+        return [f"{said}, below the end of the path."]
+    place = int(np.flatnonzero(fit.lambda_ <= pivotal)[0])
+    return [f"{said} (index {place}), {_count(int(fit.n_terms[place]), 'term')} selected."]
 
 
 def cv_text(cv: CVFit) -> str:
@@ -117,6 +130,10 @@ def summary_text(summary: PathSummary) -> str:
         f"{100 * summary.dev_ratio:z.2f}% of the deviance explained",
         f"{_count(int((df > 0).sum()), 'term')} with {_count(int(df.sum()), 'coefficient')}",
     ]
+    if summary.scale:
+        numbers = ", ".join(map(significant, summary.scale))
+        floor = " (at the floor sigma0)" if summary.floored else ""
+        facts.append(f"{'scale' if len(summary.scale) == 1 else 'scales'} {numbers}{floor}")
     if summary.certificate is not None:
         kind = CERTIFICATES[summary.certificate_kind]
         known = np.isfinite(summary.certificate)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from grpsparse.errors import OptionError
+from grpsparse.families import Family, for_rows
 from grpsparse.groups import FloatArray
 from grpsparse.results.predict import linear_predictor, means, squeeze
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from grpsparse.results.path_fit import PathFit
     from grpsparse.results.points import Points
 
-__all__ = ["deviance_at", "residuals", "training_predictor"]
+__all__ = ["deviance_at", "family_of_rows", "residuals", "training_predictor"]
 
 TYPES = ("response", "deviance", "pearson", "working")
 
@@ -38,8 +39,8 @@ def deviance_at(fit: PathFit, points: Points) -> FloatArray:
     if points.solved.all():
         return fit.deviance[points.left]
     mean = means(fit, training_predictor(fit, points))
-    weights = fit.training.weights
-    rows = [fit.family.deviance(fit.training.y, mean[:, :, m]) for m in range(mean.shape[2])]
+    family, weights = family_of_rows(fit), fit.training.weights
+    rows = [family.deviance(fit.training.y, mean[:, :, m]) for m in range(mean.shape[2])]
     return np.array([float(weights @ each) for each in rows])
 
 
@@ -87,10 +88,16 @@ def residuals(fit: PathFit, points: Points, *, type: str) -> FloatArray:  # noqa
 def _deviance(fit: PathFit, mean: FloatArray, response: FloatArray) -> FloatArray:
     """Return the root of every row's deviance, (n, 1, M), signed for one linear predictor."""
     y, n_points = fit.training.y, mean.shape[2]
-    rows = [fit.family.deviance(y, np.ascontiguousarray(mean[:, :, m])) for m in range(n_points)]
+    family = family_of_rows(fit)
+    rows = [family.deviance(y, np.ascontiguousarray(mean[:, :, m])) for m in range(n_points)]
     # Rounding can leave a deviance of -1e-17 where the fit is perfect.
     size: FloatArray = np.sqrt(np.maximum(np.stack(rows, axis=1), 0.0))[:, None, :]
     return size * np.sign(response) if response.shape[1] == 1 else size
+
+
+def family_of_rows(fit: PathFit) -> Family:
+    """Return the family as it is for the rows as fitted."""
+    return for_rows(fit.family, fit.training.y, fit.training.weights)
 
 
 def _by_point(function: Callable[[FloatArray], FloatArray], eta: FloatArray) -> FloatArray:

@@ -167,6 +167,7 @@ def _write_path(out: Writer, fit: PathFit) -> dict[str, Any]:
         "n_given": int(training.n_given),
         "certificate_kind": fit.certificate_kind,
         "null_deviance": float(fit.null_deviance),
+        "lambda_pivotal": fit.lambda_pivotal,
         "arithmetic": None if fit.effort is None else fit.effort.arithmetic,
     }
 
@@ -199,6 +200,7 @@ def _read_path(stored: Reader, meta: dict[str, Any], scope: Mapping[str, Any] | 
         leak=stored.matrix("path.leak"),
         certificate_kind=meta["certificate_kind"],
         null_deviance=meta["null_deviance"],
+        lambda_pivotal=meta.get("lambda_pivotal"),
         ranks=Deferred.of(stored.array("path.group_rank")),
         effort=_read_effort(stored, meta.get("arithmetic")),
         **{name: stored.array(f"path.{name}") for name in _PATH_ARRAYS},

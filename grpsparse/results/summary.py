@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from grpsparse.groups import FloatArray, IntArray, members
+from grpsparse.results.choice import Choice, place
 from grpsparse.results.classes import classes_of
 from grpsparse.results.norms import effect_sizes, selected_terms
 from grpsparse.results.points import locate
 from grpsparse.results.residuals import deviance_at
+from grpsparse.results.scale import at_floor, scale_at
 from grpsparse.results.tidy import class_labels, coef_table
 
 if TYPE_CHECKING:
@@ -64,6 +66,10 @@ class PathSummary:
         What lambda is called in print.
     outputs : str
         What several linear predictors are called: classes or responses.
+    scale : tuple of float
+        Scale of the errors, one or one per response, where the family estimates it.
+    floored : bool
+        Whether one of them is the smallest that the family allows.
     """
 
     title: tuple[str, ...]
@@ -80,6 +86,8 @@ class PathSummary:
     show_coefficients: bool = False
     name: str = "lambda"
     outputs: str = "classes"
+    scale: tuple[float, ...] = ()
+    floored: bool = False
 
     @property
     def stationary(self) -> bool:
@@ -100,11 +108,12 @@ class PathSummary:
         return str(self)
 
 
-def summarise(fit: PathFit, lambda_: float, *, coefficients: bool = False) -> PathSummary:
+def summarise(fit: PathFit, lambda_: Choice, *, coefficients: bool = False) -> PathSummary:
     """Summarise one model of a path as `PathFit.summary` documents."""
     from grpsparse.results.printing import title_of
 
-    points = locate(fit.lambda_, lambda_)
+    points = locate(fit.lambda_, place(fit, lambda_))
+    scale = scale_at(fit, points)
     left, right = int(points.left[0]), int(points.right[0])
     solved = left == right
     penalty = fit.penalty
@@ -121,7 +130,10 @@ def summarise(fit: PathFit, lambda_: float, *, coefficients: bool = False) -> Pa
         n_classes=int(fit.raw_intercept.shape[1]),
         by_columns=fit.settings.groups == "column" or penalty.l1_fraction > 0,
         show_coefficients=coefficients,
+        name=f"lambda_{lambda_}" if isinstance(lambda_, str) else "lambda",
         outputs="responses" if classes_of(fit) is None else "classes",
+        scale=() if scale is None else tuple(scale[0].tolist()),
+        floored=scale is not None and at_floor(fit, scale[0]),
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from grpsparse.families import ScaleFamily
 from grpsparse.groups import FloatArray, SingleArray
 from grpsparse.problem import Problem, State
 from grpsparse.problem.smooth import ROUNDING, newton
@@ -291,13 +292,24 @@ class Sweeps:
             max_steps=NEWTON_STEPS,
             scale=self.problem.scale,
             loss=self.loss if self.exact else None,
-            enough=max((NEWTON_MARGIN * self.task.target) ** 2, ROUNDING),
+            enough=max(min(self._margin() ** 2, self.task.accuracy), ROUNDING),
         )
         self.theta = self.theta.copy()
         self.theta[used] = fit.theta
         self.eta, self.loss, self.exact = fit.eta, fit.loss, True
         self._paid = None
         return fit.n_steps
+
+    def _margin(self) -> float:
+        """Return the root of the Newton decrement at which the certificate is met.
+
+        Scaling a dual point of a norm costs the whole norm times what the gradient is off by, over
+        lambda.
+        """
+        margin = NEWTON_MARGIN * self.task.target
+        if isinstance(self.problem.data.family, ScaleFamily):
+            margin *= min(1.0, self.task.lambda_)
+        return margin
 
     def refresh(self) -> None:
         """Recompute the linear predictor from the coefficients, so that no rounding adds up."""

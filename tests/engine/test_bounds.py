@@ -19,6 +19,7 @@ BOUNDS = {
     "poisson": None,
     "gamma": None,
     "negative_binomial": None,
+    "sqrt_gaussian": None,  # 1 / sigma0 is one, but far above the curvature of fits
 }
 
 

@@ -22,9 +22,14 @@ FAMILIES = (
     "huber",
     "gamma",
     "negative_binomial",
+    "sqrt_gaussian",
 )
 # Folds and replicates are compared with fits of their own, which must not choose other numbers.
-GIVEN = {"huber": gs.families.Huber(1.2), "negative_binomial": gs.families.NegativeBinomial(2.0)}
+GIVEN = {
+    "huber": gs.families.Huber(1.2),
+    "negative_binomial": gs.families.NegativeBinomial(2.0),
+    "sqrt_gaussian": gs.families.SqrtGaussian(0.02),
+}
 LABELS = np.array(["a", "a", "a", "b", "b", "c", "c", "d", "e", "e"])
 
 
@@ -65,7 +70,7 @@ def elementwise(penalty: Any) -> bool:
 
 def respond(family: str, eta: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draw a response from linear predictors (n, 3)."""
-    if family == "gaussian":
+    if family in ("gaussian", "sqrt_gaussian"):
         return eta[:, 0] + rng.normal(size=len(eta))
     if family == "binomial":
         return np.where(rng.random(len(eta)) < 1 / (1 + np.exp(-eta[:, 0])), "yes", "no")

@@ -194,7 +194,7 @@ def test_larger_problems(case: Any, penalty: str, shape: tuple[int, int]) -> Non
 def _large(case: Any, rng: np.random.Generator, n: int, p: int) -> tuple[Any, Any, Any]:
     X = rng.normal(size=(n, p)) + 0.5 * rng.normal(size=(n, 1))
     eta = X[:, :8] @ rng.normal(size=(8, 3)) * 0.4
-    if case.family == "gaussian":
+    if case.family in {"gaussian", "sqrt_gaussian"}:
         y = eta[:, 0] + rng.normal(size=n)
     elif case.family == "binomial":
         y = eta[:, 0] + rng.logistic(size=n) > 0

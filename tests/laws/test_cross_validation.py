@@ -33,7 +33,7 @@ def _of_positive_means(case: Any, y: np.ndarray, mu: np.ndarray) -> np.ndarray:
 def row_losses(case: Any, mu: np.ndarray) -> np.ndarray:
     """Deviance of every row, squared error for gaussian: (n, L) from means (n, [K,] L)."""
     y = case.frame["y"].to_numpy()
-    if case.family == "gaussian":
+    if case.family in {"gaussian", "sqrt_gaussian"}:
         return (y[:, None] - mu) ** 2
     if case.family == "huber":
         return 2 * huber(case.given.delta, y[:, None] - mu)

@@ -82,7 +82,7 @@ def test_replicates_are_separate_fits(
 
 def links_of_means(family: str, mean: np.ndarray) -> np.ndarray:
     """Linear predictors from means."""
-    if family in {"gaussian", "huber"}:
+    if family in {"gaussian", "huber", "sqrt_gaussian"}:
         return mean
     if family in {"poisson", "gamma", "negative_binomial"}:
         return np.log(mean)

@@ -88,6 +88,9 @@ class Reference:
         pairs = zip(self.weight, norms, strict=True)
         self.weight = [w * max(norms) / r if r else OUT * w for w, r in pairs]
 
+    def sigma(self, eta: np.ndarray) -> float:
+        return max(float(np.sqrt(self.w @ (self.y - eta)[:, 0] ** 2)), 0.02)
+
     def loss(self, eta: np.ndarray) -> float:
         y, t = self.y, self.shape
         rows = {
@@ -98,6 +101,7 @@ class Reference:
             "huber": lambda: huber(self.delta, y - eta),
             "gamma": lambda: y * np.exp(-eta) + eta,
             "negative_binomial": lambda: (y + t) * np.log(t + np.exp(eta)) - y * eta,
+            "sqrt_gaussian": lambda: (y - eta) ** 2 / (2 * self.sigma(eta)) + self.sigma(eta) / 2,
         }[self.family]()
         return float(self.w @ rows.sum(axis=1))
 
@@ -114,6 +118,7 @@ class Reference:
             "negative_binomial": lambda: (
                 self.shape * (np.exp(eta) - self.y) / (np.exp(eta) + self.shape)
             ),
+            "sqrt_gaussian": lambda: (eta - self.y) / self.sigma(eta),
         }.get(self.family, lambda: mean() - self.y)()
         return self.w[:, None] * slope
 
@@ -123,6 +128,8 @@ class Reference:
         mean = float(self.w @ self.y[:, 0])
         if self.family == "negative_binomial":
             return self.shape * mean / (mean + self.shape)
+        if self.family == "sqrt_gaussian":
+            return 1 / self.sigma(np.full_like(self.y, mean))
         return fixed.get(self.family, mean)
 
     def p(self, t: np.ndarray, l: float) -> np.ndarray:

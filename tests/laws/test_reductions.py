@@ -195,6 +195,7 @@ def unpenalised(case: Any, X: np.ndarray, weights: np.ndarray, offset: Any) -> n
     theta = getattr(case.given, "theta", 1.0)
     family = {
         "gaussian": sm.families.Gaussian(),
+        "sqrt_gaussian": sm.families.Gaussian(),
         "binomial": sm.families.Binomial(),
         "poisson": sm.families.Poisson(),
         "gamma": sm.families.Gamma(sm.families.links.Log()),

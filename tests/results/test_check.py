@@ -26,7 +26,7 @@ SHORT = {"n_lambda": 6, "lambda_min_ratio": 0.05}
 GROUPS = [0, 0, 0, 1, 1, 2, 3, 3, 3, 3, 4, 5]
 N = 70
 FAMILIES = ("gaussian", "binomial", "poisson", "multinomial", "huber", "gamma")
-FAMILIES += ("negative_binomial", "mgaussian")
+FAMILIES += ("negative_binomial", "mgaussian", "sqrt_gaussian")
 
 
 def make_rows(family):
@@ -36,6 +36,7 @@ def make_rows(family):
     signal = (X[:, 0] - 2.0) / X[:, 0].std() - 0.5 * (X[:, 3] - 2.0) / X[:, 3].std()
     y = {
         "gaussian": signal + rng.normal(size=N),
+        "sqrt_gaussian": signal + rng.normal(size=N),
         "binomial": (rng.random(N) < 1 / (1 + np.exp(-signal))).astype(int),
         "poisson": rng.poisson(np.exp(0.5 * signal)),
         "mgaussian": np.outer(signal, [1.0, 0.0, -2.0]) + rng.normal(size=(N, 3)),
