@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 
 from grpsparse.backend import Array
 
-__all__ = ["Family", "JointFamily", "n_outputs"]
+__all__ = ["Family", "JointFamily", "among", "has_baseline", "n_outputs"]
 
 
 @runtime_checkable
@@ -129,3 +129,25 @@ class JointFamily(Family, Protocol):
 def n_outputs(family: Family, y: Array) -> int:
     """Return the number of linear predictors of a response (n, K)."""
     return family.n_outputs(y) if isinstance(family, JointFamily) else int(y.shape[1])
+
+
+def among(family: Family, y: Array, weights: Array) -> Family:
+    """Return a family bound to its rows if it ties them together, else itself.
+
+    Parameters
+    ----------
+    family : Family
+    y : array of shape (n, K)
+    weights : array of shape (n,)
+        On any scale.
+    """
+    return family.among(y, weights / weights.sum()) if isinstance(family, JointFamily) else family
+
+
+def has_baseline(family: Family) -> bool:
+    """Return whether a family's own baseline stands in for the intercept.
+
+    Then nothing is added to the linear predictor, whose level the loss does not see, but columns
+    are centred as they are beside an intercept.
+    """
+    return bool(getattr(family, "baseline", False))

@@ -6,6 +6,7 @@ from difflib import get_close_matches
 
 from grpsparse.errors import FamilyError
 from grpsparse.families.binomial import Binomial
+from grpsparse.families.cox import Cox
 from grpsparse.families.gamma import Gamma
 from grpsparse.families.gaussian import Gaussian
 from grpsparse.families.huber import Huber
@@ -28,6 +29,7 @@ _FAMILIES: dict[str, Family] = {
         Gamma(),
         NegativeBinomial(),
         MultiGaussian(),
+        Cox(),
     )
 }
 
@@ -39,7 +41,7 @@ def names() -> tuple[str, ...]:
     --------
     >>> names()  # doctest: +NORMALIZE_WHITESPACE
     ('gaussian', 'binomial', 'multinomial', 'poisson', 'huber', 'gamma', 'negative_binomial',
-     'mgaussian')
+     'mgaussian', 'cox')
     """
     return tuple(_FAMILIES)
 
