@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     )
     from grpsparse.results import CVFit, PathFit, load
     from grpsparse.solvers import BlockDescent, Solver
+    from grpsparse.survival import Surv
 
 __version__ = "0.1.0"
 
@@ -74,6 +75,7 @@ __all__ = [
     "Penalty",
     "Solver",
     "SparseGroupLasso",
+    "Surv",
     "datasets",
     "families",
     "fit",
@@ -91,6 +93,7 @@ _HOME = {
     **dict.fromkeys(("CVFit", "PathFit", "load"), "results"),
     **dict.fromkeys(("BlockDescent", "Solver"), "solvers"),
     "Family": "families",
+    "Surv": "survival",
     "vif": "inflation",
 }
 _MODULES = ("datasets", "errors", "families", "penalties", "solvers")

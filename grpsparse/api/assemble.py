@@ -13,6 +13,7 @@ from grpsparse.groups import BoolArray, Deferred, FloatArray, IntArray
 from grpsparse.path import Path
 from grpsparse.problem import Blocks, Problem
 from grpsparse.results import PathFit, Settings, Training
+from grpsparse.results.report import layout, report
 
 __all__ = ["path_fit", "warn_unconverged"]
 
@@ -22,6 +23,9 @@ def path_fit(opened: Opened, path: Path, weights: FloatArray, call: str) -> Path
     problem = path.problem
     found = _found(path)
     coef, intercept = _raw_coefficients(problem, found, path.intercept)
+    if opened.baseline:  # which takes up what contrasts would move into an intercept
+        plan = layout(opened.model.terms, opened.model.columns, intercept=True)
+        intercept = intercept - report(plan, coef, intercept, leak=problem.coordinates.leak)[1]
     saturated = problem.data.mean(problem.data.family.saturated_loss(problem.data.y))
     total = 2.0 * float(weights.sum())
     return PathFit(
@@ -179,6 +183,7 @@ def _settings(opened: Opened, path: Path, call: str) -> Settings:
         notes=(*opened.notes, *path.problem.coordinates.notes, *stopped),
         penalty_factor=tuple(opened.term_factor.tolist()),
         group_weight=opened.options.group_weight or "none",
+        baseline=opened.baseline,
     )
 
 

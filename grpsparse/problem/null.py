@@ -98,6 +98,8 @@ def _working_response(data: Observed) -> FloatArray:
     Its projection on the columns is where a fit starts: a large common offset, which the
     intercept takes up, is taken up there.
     """
+    if data.y.shape != data.offset.shape:  # the response has no mean of its own
+        return np.zeros_like(data.offset)
     middle = 0.5 * (data.y + data.weights @ data.y)
     working: FloatArray = data.family.link(middle) - data.offset
     return working
@@ -119,6 +121,8 @@ def _finite(data: Observed, basis: Basis, fit: SmoothFit) -> bool:
 
 def _typical(data: Observed) -> float:
     """Return the curvature at the weighted mean of the response, at most one."""
+    if data.y.shape != data.offset.shape:
+        return float(min(data.weights @ data.family.curvature(data.y, data.offset)[:, 0], 1.0))
     mean = data.weights @ data.y
     if data.family.hessian == "softmax":
         return float(np.min(mean * (1.0 - mean)))

@@ -147,7 +147,7 @@ def _take_apart(fit: PathFit) -> _Case:
         if hasattr(training.X, "tocsr")
         else training.X[present]
     )
-    columns = centred_columns(X, share, intercept=settings.intercept)
+    columns = centred_columns(X, share, intercept=settings.centred)
     standard = coordinates(fit, columns)
     weight = _group_weights(fit, standard)
     constant = basis(rows.root.T) if settings.intercept else np.empty((0, y.shape[0]))

@@ -116,7 +116,7 @@ class PathFit:
     layout: Layout = field(init=False)
 
     def __post_init__(self) -> None:
-        plan = layout(self.model.terms, self.model.columns, intercept=self.settings.intercept)
+        plan = layout(self.model.terms, self.model.columns, intercept=self.settings.centred)
         object.__setattr__(self, "layout", plan)
 
     @property
@@ -127,8 +127,10 @@ class PathFit:
 
     @property
     def intercept_path(self) -> FloatArray:
-        """Intercepts, (L,) or (L, K)."""
+        """Intercepts, (L,) or (L, K); zeros where a baseline hazard takes their place."""
         _, intercept = report(self.layout, self.raw_coef, self.raw_intercept, leak=self.leak)
+        if self.settings.baseline:  # zeros, up to rounding
+            intercept = np.zeros_like(intercept)
         return intercept[:, 0] if intercept.shape[1] == 1 else intercept
 
     @property
