@@ -146,12 +146,17 @@ class RiskSets:
         mean: FloatArray = logs / self.mass + found.largest[self.stratum]
         return mean
 
+    def jumps(self, found: Exponentials) -> FloatArray:
+        """Return the jumps of the baseline hazard, times exp(largest), (T,)."""
+        jump = self.step_mass / found.sums
+        return np.bincount(self.step, weights=jump, minlength=self.times.size)
+
     def expected(self, found: Exponentials) -> FloatArray:
         """Return the expected numbers of events exp(eta) H of the sorted rows, (r,)."""
         from grpsparse.backend.risk import fill_exposures
 
+        whole = self.jumps(found)
         jump = self.step_mass / found.sums
-        whole = np.bincount(self.step, weights=jump, minlength=self.times.size)
         own = np.bincount(self.step, weights=self.share * jump, minlength=self.times.size)
         hazard = np.empty(self.rows.size)
         fill_exposures(self.first, self.last, self.opening, whole, hazard)

@@ -111,6 +111,8 @@ def unpenalised_fit(rows: Rows, spanned: FloatArray) -> FloatArray:
 
 def settled(rows: Rows, spanned: FloatArray, eta: FloatArray) -> FloatArray:
     """Return predictors (n, K) moved along orthonormal rows (r, n) to the lowest loss."""
+    if not spanned.shape[0]:
+        return eta
     root, columns = rows.root, spanned.T / rows.root
     loss, steepest = rows.loss(eta), np.inf
     for _ in range(STEPS):

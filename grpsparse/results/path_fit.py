@@ -212,15 +212,10 @@ class PathFit:
         return norm_table(self, locate(self.lambda_, lambda_))
 
     def selected(self, lambda_: float) -> list[str]:
-        """Return the names of the terms with a nonzero coefficient.
+        """Return the names of the terms with a nonzero coefficient at one place on the path.
 
         Between two solutions a term counts if it is in either of them, as its interpolated
         coefficients do.
-
-        Parameters
-        ----------
-        lambda_ : float
-            Place on the path.
         """
         points = locate(self.lambda_, one_lambda(lambda_))
         active = selected_terms(self.norm_path)
@@ -245,7 +240,8 @@ class PathFit:
         lambda_ : float or sequence of float, optional
             Places on the path, interpolated linearly and clamped at its ends; None for all.
         type : {"response", "link", "class", "terms"}
-            Means (probabilities), linear predictor, most probable class, or the linear
+            Means (probabilities; of survival times exp(link), the hazard over the baseline's,
+            where the link is the sum of columns times coefficients), linear predictor, most probable class, or the linear
             predictor split into terms.
         offset : array or str, optional
             Offset of the rows, or their column that holds it. An offset that the fit took from
@@ -287,7 +283,8 @@ class PathFit:
         type : {"response", "deviance", "pearson", "working"}
             ``"response"``: y - mean. ``"deviance"``: signed root of the row's deviance, whose
             squares sum to `deviance`; not signed for several classes, where it belongs to the
-            row. ``"pearson"``: response over the standard deviation of the family.
+            row. ``"pearson"``: response over the standard deviation of the family. A Cox
+            model's are those of its counts of events: ``"response"`` is the martingale residual.
             ``"working"``: response over the derivative of the mean. Deviance and pearson
             contain the root of the weight, as in R.
 
@@ -300,20 +297,29 @@ class PathFit:
 
         return residuals(self, locate(self.lambda_, lambda_), type=type)
 
+    def baseline_hazard(self, lambda_: float) -> pd.DataFrame:
+        """Return the baseline hazard of a Cox model, a row per event time.
+
+        See :func:`grpsparse.results.survival.baseline_hazard`.
+        """
+        from grpsparse.results.survival import baseline_hazard
+
+        return baseline_hazard(self, one_lambda(lambda_))
+
+    def survival(self, new: Any = None, lambda_: Any = None, **options: Any) -> pd.DataFrame:
+        """Return survival curves of a Cox model, times in rows and a column per row of `new`.
+
+        Options are ``times``, ``strata``, ``type="hazard"``, ``offset`` and ``unseen``; see
+        :func:`grpsparse.results.survival.survival_curves`.
+        """
+        from grpsparse.results.survival import survival_curves
+
+        return survival_curves(self, new, lambda_=one_lambda(lambda_), **options)
+
     def summary(self, lambda_: float, *, coefficients: bool = False) -> PathSummary:
         """Summarise the model at one lambda, term by term.
 
-        Parameters
-        ----------
-        lambda_ : float
-            Place on the path.
-        coefficients : bool
-            Whether to print the coefficients as well.
-
-        Returns
-        -------
-        PathSummary
-            Printed as a table; its `table` is a DataFrame.
+        The summary prints a table, with the coefficients if asked for; its `table` is a DataFrame.
         """
         from grpsparse.results.summary import summarise
 
@@ -355,10 +361,6 @@ class PathFit:
         **options
             Of :func:`grpsparse.results.plots.plot_path`, or
             :func:`grpsparse.results.diagnostics.plot_diagnostics`.
-
-        Returns
-        -------
-        matplotlib.axes.Axes, or an ndarray of four
         """
         if kind == "diagnostics":
             from grpsparse.results.diagnostics import plot_diagnostics
