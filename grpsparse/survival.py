@@ -92,7 +92,7 @@ class Surv:
         part: Surv = object.__new__(Surv)
         start = None if self.start is None else self.start[rows]
         stratum = None if self.stratum is None else self.stratum[rows]
-        part._set(start, self.stop[rows], self.event[rows], stratum, self.labels)  # noqa: SLF001
+        part._set(start, self.stop[rows], self.event[rows], stratum, self.labels)
         return part
 
     @property
@@ -141,7 +141,7 @@ def _times(values: Any, name: str, *, n: int | None = None) -> FloatArray:
             f"Surv: `{name}` is {came}; times are finite numbers of at least 0. Count from the "
             "start of observation, and drop rows without a time."
         )
-    return times + 0.0  # -0.0 is 0.0
+    return np.asarray(times + 0.0)  # -0.0 is 0.0
 
 
 def _events(values: Any, n: int) -> BoolArray:
@@ -160,8 +160,8 @@ def _events(values: Any, n: int) -> BoolArray:
     wrong = ~np.isin(codes, (0.0, 1.0, 2.0))
     row = int(np.argmax(wrong if wrong.any() else codes == 0.0))
     raise ResponseError(
-        f"Surv: `event` is {array[row]!r} in row {row}; give booleans, 0 (censored) and 1 (event), "
-        "or 1 (censored) and 2 (event)."
+        f"Surv: `event` is {np.asarray(array)[row]} in row {row}; give booleans, 0 (censored) and "
+        "1 (event), or 1 (censored) and 2 (event)."
     )
 
 

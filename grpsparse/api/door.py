@@ -216,6 +216,9 @@ def open_door(
     offsets = read_offset(frame.extra.get("offset"), frame.rows, count)
     family, chosen = for_data(response.family, response.y, weights, offsets)
     response = replace(response, family=family, notes=(*response.notes, *chosen))
+    notes = response.notes
+    if baseline and not frame.intercept:
+        notes = (*notes, f"no intercept: a {family.name} model never has one, its baseline has it")
     groups = _by_column(frame.model) if resolved.by_column else frame.model.terms
     offset = options.offset if isinstance(options.offset, str) else None
     return Opened(
@@ -238,7 +241,7 @@ def open_door(
         frame.rows,
         frame.n_given,
         frame.index,
-        (*response.notes, *frame.notes),
+        (*notes, *frame.notes),
         frame.intercept and not baseline,
         options,
         resolved,

@@ -24,6 +24,19 @@ __all__ = ["fill_concordance", "fill_exposures", "fill_risk_sums", "fill_tied_su
 
 
 @njit(cache=True, **KERNEL)
+def _add_run(tree: Any, low: int, high: int, value: float) -> None:
+    """Add a value to the nodes that make up the leaves low to high - 1."""
+    while low < high:
+        if low & 1:
+            tree[low] += value
+            low += 1
+        if high & 1:
+            high -= 1
+            tree[high] += value
+        low, high = low >> 1, high >> 1
+
+
+@njit(cache=True, **KERNEL)
 def fill_risk_sums(first: Any, last: Any, opening: Any, values: Any, out: Any) -> None:
     """Fill out (m, T) with the sums of values (m, n) over the rows at risk at every time.
 
@@ -42,15 +55,7 @@ def fill_risk_sums(first: Any, last: Any, opening: Any, values: Any, out: Any) -
                 total[high - 1] += values[k, i]
                 continue
             late = True
-            low, high = low + n_times, high + n_times
-            while low < high:
-                if low & 1:
-                    tree[low] += values[k, i]
-                    low += 1
-                if high & 1:
-                    high -= 1
-                    tree[high] += values[k, i]
-                low, high = low >> 1, high >> 1
+            _add_run(tree, low + n_times, high + n_times, values[k, i])
         for t in range(n_times - 2, -1, -1):
             if opening[t] == opening[t + 1]:
                 total[t] += total[t + 1]
@@ -120,7 +125,14 @@ def _up_to(tree: Any, place: int) -> float:
 
 @njit(cache=True, **KERNEL)
 def fill_concordance(
-    leaving: Any, entering: Any, stop: Any, start: Any, event: Any, weights: Any, rank: Any, out: Any
+    leaving: Any,
+    entering: Any,
+    stop: Any,
+    start: Any,
+    event: Any,
+    weights: Any,
+    rank: Any,
+    out: Any,
 ) -> None:
     """Fill out (3,) with the weights of concordant, discordant and tied pairs of one stratum.
 

@@ -167,7 +167,12 @@ class Cox:
         )
         return sets.at_events(np.log(sets.mass) + logs / sets.mass)
 
-    def conjugate(self, y: FloatArray, theta: FloatArray, offset: FloatArray | float) -> FloatArray:
+    def conjugate(
+        self,
+        y: FloatArray,  # noqa: ARG002
+        theta: FloatArray,  # noqa: ARG002
+        offset: FloatArray | float,  # noqa: ARG002
+    ) -> FloatArray:
         """Refuse: only `conjugate_near` is known."""
         raise FamilyError(
             "the conjugate of the partial likelihood has no closed form; `conjugate_near` bounds "

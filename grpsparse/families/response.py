@@ -98,8 +98,9 @@ def encode_response(
     Parameters
     ----------
     values : Surv, or array_like of shape (n,), (n, 2) or (n, K)
-        Survival times, numbers, strings, booleans or a pandas Categorical, without missing values; two columns
-        are counts of successes and failures, unless the family is one of several responses.
+        Survival times, numbers, strings, booleans or a pandas Categorical, without missing
+        values; two columns are counts of successes and failures, unless the family is one of
+        several responses.
     family : str or Family
         ``"auto"`` takes labels for classes, survival times for cox and any other number for
         gaussian.

@@ -149,7 +149,7 @@ class RiskSets:
     def jumps(self, found: Exponentials) -> FloatArray:
         """Return the jumps of the baseline hazard, times exp(largest), (T,)."""
         jump = self.step_mass / found.sums
-        return np.bincount(self.step, weights=jump, minlength=self.times.size)
+        return np.bincount(self.step, weights=jump, minlength=self.times.size).astype(np.float64)
 
     def expected(self, found: Exponentials) -> FloatArray:
         """Return the expected numbers of events exp(eta) H of the sorted rows, (r,)."""
@@ -206,8 +206,9 @@ def risk_sets(y: FloatArray, weights: FloatArray, *, efron: bool) -> RiskSets:
     keys, opens, when = np.unique(key[events], return_index=True, return_inverse=True)
     stratum = keys // known.size
     weight = weights[rows]
-    mass = np.bincount(when, weights=weight[events], minlength=keys.size)
-    step, share, step_mass = _steps(np.bincount(when, minlength=keys.size), mass, efron=efron)
+    mass = np.bincount(when, weights=weight[events], minlength=keys.size).astype(np.float64)
+    counts: IntArray = np.bincount(when, minlength=keys.size)
+    step, share, step_mass = _steps(counts, mass, efron=efron)
     return RiskSets(
         weights.size,
         rows,

@@ -26,6 +26,7 @@ from grpsparse.formula.response import assemble_response, response_value
 from grpsparse.formula.scope import Scope, bind
 from grpsparse.formula.spec import ModelSpec, take_rows
 from grpsparse.groups import IntArray
+from grpsparse.survival import Surv
 
 __all__ = ["ModelFrame", "build_model"]
 
@@ -245,7 +246,10 @@ class _Evaluation:
                 lost |= gone
             if not lost.any():
                 break
-            values = {text: take_rows(value, ~lost) for text, value in values.items()}
+            values = {
+                text: value[~lost] if isinstance(value, Surv) else take_rows(value, ~lost)
+                for text, value in values.items()
+            }
             pending = [e for e in self.expressions if states[e.text]]
             for expression in pending:
                 states[expression.text] = {}

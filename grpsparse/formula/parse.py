@@ -21,6 +21,7 @@ from formulaic.utils.code import sanitize_variable_names
 
 from grpsparse.errors import FormulaError
 from grpsparse.formula.names import split_outside
+from grpsparse.formula.strata import split_strata
 
 __all__ = [
     "Expression",
@@ -61,7 +62,6 @@ _REFUSED = frozenset(
 _DOT = re.compile(r"(?<![\w.)\]`])\.(?![\w.])")
 # formulaic takes a column called 1 for the intercept, so numbers in backticks carry a mark.
 _MARK = "\u2063"
-_STRATA = re.compile(r"(?<![\w.])strata\(")
 _NUMBER_NAME = re.compile(r"`(\d[\d.]*)`")
 _HINTS = {
     "as.factor(": "write C(x) for a factor",
@@ -175,8 +175,8 @@ def parse_formula(
         right side.
     """
     left, right = _sides(formula)
-    right, strata = _split_strata(left, right)
-    response = _response(f"{left[:-1]}, strata={strata})" if strata else left)
+    observed, right = split_strata(left, right)
+    response = _response(observed)
     used = {name for part in response for name in part.values}
     skipped = used.union(leave_out)
     columns = None if available is None else list(available)
@@ -226,35 +226,6 @@ def _sides(formula: str) -> tuple[str, str]:
             f"`{formula}` has no right side; write `{left} ~ 1` for the intercept alone."
         )
     return left, right
-
-
-def _split_strata(left: str, right: str) -> tuple[str, str]:
-    """Take summands ``strata(...)`` out of the right side; return what is left, and one call.
-
-    They belong to the response: rows are compared within their stratum.
-    """
-    summands = [each.strip() for each in split_outside(right, "+")]
-    found = [each for each in summands if _is_strata(each)]
-    if found and not (left.startswith("Surv(") and left.endswith(")")):
-        raise FormulaError(
-            f"`{found[0]}` is for survival times, Surv(time, event) to the left of `~`; for a "
-            "factor write C(x)."
-        )
-    rest = [each for each in summands if each not in found]
-    if any(_STRATA.search(each) for each in rest):
-        raise FormulaError(
-            f"`{right}` has strata() inside a term; it stands by itself, as in `x + strata(z)`."
-        )
-    if not found:
-        return right, ""
-    columns = ", ".join(each[len("strata(") : -1] for each in found)
-    return " + ".join(rest) or "1", f"strata({columns})"
-
-
-def _is_strata(summand: str) -> bool:
-    """Return whether a summand is one call of strata()."""
-    one = all(len(split_outside(summand, separator)) == 1 for separator in ":*-/")
-    return one and summand.startswith("strata(") and summand.endswith(")")
 
 
 def _response(left: str) -> tuple[Expression, ...]:

@@ -53,7 +53,8 @@ def assemble_response(values: Sequence[Any], parsed: ParsedFormula) -> Any:
     Returns
     -------
     pandas.Series, DataFrame of two or more columns, or Surv
-        Values; survival times; or counts of successes and failures, or several responses: the family tells.
+        Values; survival times; or counts of successes and failures, or several responses: the
+        family tells.
 
     Raises
     ------

@@ -29,7 +29,6 @@ from grpsparse.formula.parse import TermPlan, read_expression
 from grpsparse.formula.scope import Scope, bind
 from grpsparse.formula.serial import decode, encode_json, encode_scope_value
 from grpsparse.groups import BoolArray, FloatArray, TermColumns, side_by_side
-from grpsparse.survival import Surv
 
 __all__ = ["ModelSpec", "numeric_column", "take_rows"]
 
@@ -234,12 +233,10 @@ def _cut(series: Any, rows: Any) -> Any:
     return series.iloc[rows].reset_index(drop=True)
 
 
-def take_rows(value: Labels | Numbers | Surv, keep: BoolArray) -> Labels | Numbers | Surv:
-    """Return an evaluated factor, or response, on some of its rows."""
+def take_rows(value: Labels | Numbers, keep: BoolArray) -> Labels | Numbers:
+    """Return an evaluated factor on some of its rows."""
     if keep.all():
         return value
-    if isinstance(value, Surv):
-        return value[keep]
     if isinstance(value, Numbers):
         return replace(value, matrix=value.matrix[keep])
     return replace(value, series=value.series[keep].reset_index(drop=True))

@@ -89,8 +89,8 @@ def rows_as_folds(measure: Measure, n: int, n_folds: int) -> tuple[bool, tuple[s
     """Say whether rows take the place of folds, with notes to print.
 
     They do below three rows a fold, where fold means are too noisy for a standard error. The
-    AUC or concordance of a row does not exist, so it raises there; below ten rows a fold it is kept, where
-    glmnet changes to the deviance, with a note.
+    AUC or concordance of a row does not exist, so it raises there; below ten rows a fold it is
+    kept, where glmnet changes to the deviance, with a note. A partial likelihood is of folds.
 
     Raises
     ------

@@ -105,5 +105,6 @@ def concordance(y: FloatArray, risk: FloatArray, weights: FloatArray) -> FloatAr
             rank = np.unique(risk[rows, point], return_inverse=True)[1] + 1
             fill_concordance(leaving, entering, stop, start, event, share, rank, pairs[point])
     whole = pairs.sum(axis=1)
-    good = pairs[:, 0] + 0.5 * pairs[:, 2]
-    return np.divide(good, whole, out=np.full(whole.size, np.nan), where=whole > 0)
+    share = np.full(whole.size, np.nan)
+    np.divide(pairs[:, 0] + 0.5 * pairs[:, 2], whole, out=share, where=whole > 0)
+    return share

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from grpsparse.groups import BoolArray, FloatArray
+from grpsparse.groups import BoolArray, FloatArray, IntArray
 
 __all__ = ["PartialLikelihood"]
 
@@ -32,10 +33,10 @@ class _Stratum:
     times: FloatArray  # (T,)
     mass: FloatArray  # weights of the events at each time, (T,)
     steps: list[tuple[FloatArray, FloatArray]]  # mass and share of D taken off, each (T,)
-    risk: FloatArray
+    risk: Any  # w exp(eta - largest), (n,); this and sums of it are in extended precision
     largest: float
-    whole: FloatArray  # S, (T,)
-    tied: FloatArray  # D, (T,)
+    whole: Any  # S, (T,)
+    tied: Any  # D, (T,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,9 @@ class PartialLikelihood:
             if not event.any():
                 continue
             share = self.share[rows]
-            times, place, counts = np.unique(stop[event], return_inverse=True, return_counts=True)
-            mass = np.bincount(place, weights=share[event])
+            times, place = np.unique(stop[event], return_inverse=True)
+            counts = np.bincount(place)
+            mass = np.bincount(place, weights=share[event]).astype(np.float64)
             largest = float(eta[rows].max())
             risk = share * np.exp((eta[rows] - largest).astype(np.longdouble))
             tied = np.zeros(times.size, dtype=np.longdouble)
@@ -83,7 +85,7 @@ class PartialLikelihood:
                 tied,
             )
 
-    def _steps(self, mass: FloatArray, counts: FloatArray) -> list[tuple[FloatArray, FloatArray]]:
+    def _steps(self, mass: FloatArray, counts: IntArray) -> list[tuple[FloatArray, FloatArray]]:
         """Return one step of all events, or as many as there are events at any time."""
         if not self.efron:
             return [(mass, np.zeros(mass.size))]
@@ -94,7 +96,7 @@ class PartialLikelihood:
 
     def loss(self, eta: FloatArray) -> float:
         """Return the mean loss at eta (n, 1)."""
-        total = np.longdouble(0.0)
+        total: Any = np.longdouble(0.0)
         for part in self._strata(eta[:, 0]):
             for mass, off in part.steps:
                 total += mass @ (np.log(part.whole - off * part.tied) + part.largest)
@@ -105,8 +107,8 @@ class PartialLikelihood:
         """Return observed minus expected events, (n, 1)."""
         expected = np.zeros(eta.shape[0])
         for part in self._strata(eta[:, 0]):
-            jump = np.zeros(part.times.size, dtype=np.longdouble)
-            own = np.zeros(part.times.size, dtype=np.longdouble)
+            jump: Any = np.zeros(part.times.size, dtype=np.longdouble)
+            own: Any = np.zeros(part.times.size, dtype=np.longdouble)
             for mass, off in part.steps:
                 each = mass / (part.whole - off * part.tied)
                 jump += each
@@ -116,7 +118,7 @@ class PartialLikelihood:
             found -= hazard[np.searchsorted(part.times, part.start, side="right")]
             found[part.event] -= own[np.searchsorted(part.times, part.stop[part.event])]
             expected[part.rows] = part.risk / self.share[part.rows] * found
-        return ((self.y[:, 2] == 1.0) - expected)[:, None]
+        return np.asarray((self.y[:, 2] == 1.0) - expected)[:, None]
 
     def saturated(self) -> float:
         """Return the infimum of the mean loss."""
@@ -146,9 +148,8 @@ class PartialLikelihood:
         return slack * length - (1.0 - scale) * self.saturated() - scale * near
 
 
-def _from(at: FloatArray, values: FloatArray, times: FloatArray) -> FloatArray:
+def _from(at: FloatArray, values: Any, times: FloatArray) -> Any:
     """Return the sums of values over `at` >= t for every time t."""
     order = np.argsort(at, kind="stable")
     tail = np.concatenate([np.cumsum(values[order][::-1])[::-1], [0.0]])
-    sums: FloatArray = tail[np.searchsorted(at[order], times, side="left")]
-    return sums
+    return tail[np.searchsorted(at[order], times, side="left")]

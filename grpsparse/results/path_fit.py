@@ -240,9 +240,9 @@ class PathFit:
         lambda_ : float or sequence of float, optional
             Places on the path, interpolated linearly and clamped at its ends; None for all.
         type : {"response", "link", "class", "terms"}
-            Means (probabilities; of survival times exp(link), the hazard over the baseline's,
-            where the link is the sum of columns times coefficients), linear predictor, most probable class, or the linear
-            predictor split into terms.
+            Means (probabilities; for survival times exp(link), the hazard over the baseline's),
+            linear predictor (for survival times columns times coefficients, not centred), most
+            probable class, or the linear predictor split into terms.
         offset : array or str, optional
             Offset of the rows, or their column that holds it. An offset that the fit took from
             a column is looked up again; one that it was given as an array must be given again.
@@ -298,19 +298,15 @@ class PathFit:
         return residuals(self, locate(self.lambda_, lambda_), type=type)
 
     def baseline_hazard(self, lambda_: float) -> pd.DataFrame:
-        """Return the baseline hazard of a Cox model, a row per event time.
-
-        See :func:`grpsparse.results.survival.baseline_hazard`.
-        """
+        """Return :func:`grpsparse.results.survival.baseline_hazard` of a Cox model."""
         from grpsparse.results.survival import baseline_hazard
 
         return baseline_hazard(self, one_lambda(lambda_))
 
     def survival(self, new: Any = None, lambda_: Any = None, **options: Any) -> pd.DataFrame:
-        """Return survival curves of a Cox model, times in rows and a column per row of `new`.
+        """Return survival curves of a Cox model, a column per row of `new`.
 
-        Options are ``times``, ``strata``, ``type="hazard"``, ``offset`` and ``unseen``; see
-        :func:`grpsparse.results.survival.survival_curves`.
+        Options are those of :func:`grpsparse.results.survival.survival_curves`.
         """
         from grpsparse.results.survival import survival_curves
 

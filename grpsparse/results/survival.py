@@ -158,9 +158,7 @@ def _jumps(fit: PathFit, lambda_: float) -> tuple[RiskSets, FloatArray, FloatArr
             "gs.Surv(time, event), or Surv(time, event) ~ x."
         )
     eta = training_predictor(fit, locate(fit.lambda_, lambda_))[:, 0, 0]
-    family = fit.family.among(
-        fit.training.y, fit.training.weights / fit.training.weights.sum()
-    )
+    family = fit.family.among(fit.training.y, fit.training.weights / fit.training.weights.sum())
     sets = family.risk_sets(fit.training.y)
     found = sets.exponentials(eta)
     return sets, sets.jumps(found), found.largest
