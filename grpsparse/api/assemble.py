@@ -9,11 +9,11 @@ import numpy as np
 
 from grpsparse.api.door import Opened
 from grpsparse.errors import ConvergenceWarning
+from grpsparse.families import has_baseline
 from grpsparse.groups import BoolArray, Deferred, FloatArray, IntArray
 from grpsparse.path import Path
 from grpsparse.problem import Blocks, Problem
 from grpsparse.results import PathFit, Settings, Training
-from grpsparse.results.report import layout, report
 
 __all__ = ["path_fit", "warn_unconverged"]
 
@@ -23,9 +23,6 @@ def path_fit(opened: Opened, path: Path, weights: FloatArray, call: str) -> Path
     problem = path.problem
     found = _found(path)
     coef, intercept = _raw_coefficients(problem, found, path.intercept)
-    if opened.baseline:  # which takes up what contrasts would move into an intercept
-        plan = layout(opened.model.terms, opened.model.columns, intercept=True)
-        intercept = intercept - report(plan, coef, intercept, leak=problem.coordinates.leak)[1]
     saturated = problem.data.mean(problem.data.family.saturated_loss(problem.data.y))
     total = 2.0 * float(weights.sum())
     return PathFit(
@@ -146,7 +143,8 @@ def _raw_coefficients(
     moved += np.einsum("c,lck->lk", shift[columns], coef)
     if coordinates.leak is not None:
         moved += np.stack([(coordinates.leak.T @ shift) @ point for point in own])
-    intercept = intercept - moved if problem.intercept else np.zeros_like(intercept)
+    levelled = problem.intercept or has_baseline(problem.data.family)
+    intercept = intercept - moved if levelled else np.zeros_like(intercept)
     if problem.data.family.hessian == "softmax" and problem.intercept:
         intercept = intercept - intercept.mean(axis=1, keepdims=True)
     return own, intercept

@@ -129,7 +129,7 @@ class PathFit:
     def intercept_path(self) -> FloatArray:
         """Intercepts, (L,) or (L, K); zeros where a baseline hazard takes their place."""
         _, intercept = report(self.layout, self.raw_coef, self.raw_intercept, leak=self.leak)
-        if self.settings.baseline:  # zeros, up to rounding
+        if self.settings.baseline:  # what is left only centres predictions
             intercept = np.zeros_like(intercept)
         return intercept[:, 0] if intercept.shape[1] == 1 else intercept
 
@@ -241,7 +241,7 @@ class PathFit:
             Places on the path, interpolated linearly and clamped at its ends; None for all.
         type : {"response", "link", "class", "terms"}
             Means (probabilities; for survival times exp(link), the hazard over the baseline's),
-            linear predictor (for survival times columns times coefficients, not centred), most
+            linear predictor (for survival times with mean 0 over the rows as fitted), most
             probable class, or the linear predictor split into terms.
         offset : array or str, optional
             Offset of the rows, or their column that holds it. An offset that the fit took from

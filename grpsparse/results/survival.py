@@ -5,7 +5,8 @@ their sums of exp(eta), Breslow's or Efron's estimator by the family's ties, and
 
     S(t | x) = exp(-H0(t) exp(eta)),
 
-eta being the linear predictor `predict(type="link")`. A row's expected number of events is
+eta being the linear predictor `predict(type="link")`, which has mean 0 over the rows as fitted:
+the baseline is the hazard of a row in their middle. A row's expected number of events is
 exp(eta) (H0(stop) - H0(start)); with it residuals are those of a Poisson count.
 
 References: Breslow (1974), doi:10.2307/2529620; Therneau & Grambsch (2000), Modeling Survival Data.
@@ -34,7 +35,7 @@ __all__ = ["baseline_hazard", "counts", "strata_of", "survival_curves"]
 
 
 def baseline_hazard(fit: PathFit, lambda_: float) -> pd.DataFrame:
-    """Return the baseline hazard, that of a row with linear predictor 0.
+    """Return the baseline hazard, that of a row with linear predictor 0, the mean as fitted.
 
     Parameters
     ----------

@@ -198,8 +198,8 @@ def test_weights_are_repeated_rows_in_cross_validation(case: Any) -> None:
     rows = np.repeat(np.arange(len(times)), times)
     folds = np.random.default_rng(5).integers(0, 3, len(times))
     options = {"family": case.given, "tol": TIGHT, "n_lambda": 6, "lambda_min_ratio": 0.1}
-    one = gs.fit_cv("y ~ f + x", case.frame, weights="w", folds=folds, **options)
-    other = gs.fit_cv("y ~ f + x", case.frame.iloc[rows], folds=folds[rows], **options)
+    one = gs.fit_cv(f"{case.left} ~ f + x", case.frame, weights="w", folds=folds, **options)
+    other = gs.fit_cv(f"{case.left} ~ f + x", case.frame.iloc[rows], folds=folds[rows], **options)
     np.testing.assert_allclose(other.cv_mean, one.cv_mean, rtol=1e-9)
     np.testing.assert_allclose(other.cv_se, one.cv_se, rtol=1e-7)
     assert other.index_min == one.index_min
@@ -330,7 +330,7 @@ def test_no_data_is_the_callers_scope(case: Any) -> None:
     y, f, x = (case.frame[name].to_numpy() for name in ("y", "f", "x"))
     assert len(y) == len(f) == len(x)
     one = case.fit_formula("f*x")
-    other = gs.fit("y ~ f*x", family=case.given, n_lambda=8, lambda_min_ratio=0.05)
+    other = gs.fit(f"{case.left} ~ f*x", family=case.given, n_lambda=8, lambda_min_ratio=0.05)
     np.testing.assert_array_equal(other.coef_path, one.coef_path)
 
 

@@ -129,7 +129,7 @@ def test_saved_and_loaded(case: Any, kind: str, tmp_path: Any) -> None:
     elif kind == "matrix":
         fit, new = case.fit(penalty=gs.GroupMCP(gamma=4), weights=case.weights), case.X
     else:
-        fit = gs.fit_cv("y ~ f + x", case.frame, family=case.given, n_folds=3, n_lambda=5, seed=1)
+        fit = gs.fit_cv(f"{case.left} ~ f + x", case.frame, family=case.given, n_folds=3, n_lambda=5, seed=1)
         new = case.frame
     path = tmp_path / "any.name"
     fit.save(path)

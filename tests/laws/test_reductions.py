@@ -235,7 +235,7 @@ def test_a_formula_without_penalty_is_ordinary_least_squares(cases: Any) -> None
     case = cases("gaussian")
     for right in ("x + f*g + z", "f:g", "x*f", "0 + f + x", "bs(z, df=4) + x"):
         fit = case.fit_formula(right, lambda_=0.0)
-        expected = smf.ols(f"y ~ {right}", case.frame).fit()
+        expected = smf.ols(f"{case.left} ~ {right}", case.frame).fit()
         np.testing.assert_allclose(fit.predict()[:, 0], expected.fittedvalues, atol=OTHER_PROGRAM)
         assert fit.deviance[0] == pytest.approx(expected.ssr, rel=1e-9)
 
