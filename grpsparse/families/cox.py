@@ -9,12 +9,11 @@ number is also a bound on the curvature: what the Hessian has beside its diagona
 
 There is no intercept: a constant in eta cancels, the baseline hazard has it.
 
-The conjugate has no closed form, but at theta = minus the gradient it is known, and at 0 it is
-minus the saturated loss. It is convex, so in between
-
-    f*(-s theta) <= (1 - s) f*(0) + s f*(-theta),    0 <= s <= 1,
-
-which makes a duality gap: the optimality conditions scale theta, and never turn it.
+The conjugate has no closed form: it is the least entropy of shares q_s of all steps that add up
+to the events less theta. But at theta = minus the gradient the fitted shares p are optimal, at 0
+those e of the events, and in between s p + (1 - s) e are possible ones. Their entropy bounds the
+conjugate from above, exactly at both ends and with its slope at s = 1, which makes a duality gap:
+the optimality conditions scale theta, and never turn it.
 
 References: Cox (1972), doi:10.1111/j.2517-6161.1972.tb00899.x; Andersen & Gill (1982),
 doi:10.1214/aos/1176345976, for (start, stop].
@@ -199,6 +198,7 @@ class Cox:
         moved = (eta - offset)[:, 0]
         slack = left * float(np.sqrt(weight @ moved**2))
         near = found[:, 0] * moved + self.loss(y, eta)
+        slack += sets.mixing_gain(sets.exponentials(eta[:, 0]), part)
         return slack - (1.0 - part) * self.saturated_loss(y) - part * near
 
     def deviance(self, y: FloatArray, mu: FloatArray) -> FloatArray:

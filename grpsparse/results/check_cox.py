@@ -5,8 +5,8 @@ running sums, which are taken in extended precision where there is one:
 
     S(t) = sum over stop >= t of w exp(eta) - sum over start >= t of w exp(eta).
 
-With theta = minus the gradient, the conjugate at -theta is -theta'W eta - loss(eta), at 0 it is
-minus the saturated loss, and in between it lies below the chord.
+The conjugate at a scaled residual is bounded by the entropy of shares q of the rows at risk, each
+against its weight w: those that the model fits, mixed with even ones among the events.
 """
 
 from __future__ import annotations
@@ -145,7 +145,25 @@ class PartialLikelihood:
         moved = (eta - shift)[:, 0]
         near = float(self.share @ (theta[:, 0] * moved)) + self.loss(eta)
         length = float(np.sqrt(self.share @ moved**2))
-        return slack * length - (1.0 - scale) * self.saturated() - scale * near
+        chord = -(1.0 - scale) * self.saturated() - scale * near
+        return slack * length + chord + (self._below_chord(eta, scale) if 0.0 < scale < 1.0 else 0.0)
+
+    def _below_chord(self, eta: FloatArray, scale: float) -> float:
+        """Return the entropy of mixed shares less the mixture of entropies."""
+        total: Any = np.longdouble(0.0)
+        for part in self._strata(eta[:, 0]):
+            place = np.searchsorted(part.times, part.stop[part.event])
+            share = self.share[part.rows][part.event]
+            even = 1.0 / part.mass[place]
+            for mass, off in part.steps:
+                sums = part.whole - off * part.tied
+                fitted = (1.0 - off[place]) * part.risk[part.event] / share / sums[place]
+                mixed = (1.0 - scale) * even + scale * fitted
+                bent = mixed * np.log(mixed) - (1.0 - scale) * even * np.log(even)
+                bent -= scale * fitted * np.log(fitted)
+                others = (part.whole - part.tied) / sums
+                total += (mass[place] * share) @ bent + scale * np.log(scale) * (mass @ others)
+        return float(total)
 
 
 def _from(at: FloatArray, values: Any, times: FloatArray) -> Any:

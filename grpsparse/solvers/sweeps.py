@@ -291,7 +291,7 @@ class Sweeps:
             max_steps=NEWTON_STEPS,
             scale=self.problem.scale,
             loss=self.loss if self.exact else None,
-            enough=max(min((NEWTON_MARGIN * self.task.target) ** 2, self.task.accuracy), ROUNDING),
+            enough=max((NEWTON_MARGIN * self.task.target) ** 2, ROUNDING),
         )
         self.theta = self.theta.copy()
         self.theta[used] = fit.theta

@@ -46,6 +46,12 @@ class Case:
         return "Surv(y, event)" if self.family == "cox" else "y"
 
     @property
+    def column(self) -> Any:
+        """The response of the table, for a matrix."""
+        y = self.frame["y"]
+        return gs.Surv(y, self.frame["event"]) if self.family == "cox" else y.to_numpy()
+
+    @property
     def given(self) -> Any:
         """What `family=` takes."""
         return GIVEN.get(self.family, self.family)
@@ -61,7 +67,9 @@ class Case:
     def fit_formula(self, right: str, **options: Any) -> gs.PathFit:
         """Fit the table to the right side of a formula."""
         chosen: dict[str, Any] = {"family": self.given, "n_lambda": 8, "lambda_min_ratio": 0.05}
-        return gs.fit(f"{self.left} ~ {right}", options.pop("data", self.frame), **{**chosen, **options})
+        return gs.fit(
+            f"{self.left} ~ {right}", options.pop("data", self.frame), **{**chosen, **options}
+        )
 
 
 def elementwise(penalty: Any) -> bool:

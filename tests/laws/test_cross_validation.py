@@ -17,7 +17,9 @@ CLIP = 1e-5  # glmnet's, for the deviance of a class
 
 def cross_validate(case: Any, right: str = "f + x + g", **options: Any) -> gs.CVFit:
     chosen = {"n_lambda": 6, "lambda_min_ratio": 0.1, "tol": TIGHT, "n_folds": 4, "seed": 3}
-    return gs.fit_cv(f"{case.left} ~ {right}", case.frame, family=case.given, **{**chosen, **options})
+    return gs.fit_cv(
+        f"{case.left} ~ {right}", case.frame, family=case.given, **{**chosen, **options}
+    )
 
 
 def _of_positive_means(case: Any, y: np.ndarray, mu: np.ndarray) -> np.ndarray:
@@ -32,6 +34,8 @@ def _of_positive_means(case: Any, y: np.ndarray, mu: np.ndarray) -> np.ndarray:
 
 def row_losses(case: Any, mu: np.ndarray) -> np.ndarray:
     """Deviance of every row, squared error for gaussian: (n, L) from means (n, [K,] L)."""
+    if case.family == "cox":
+        pytest.skip("a partial likelihood has no rows: tests/selection/test_survival.py")
     y = case.frame["y"].to_numpy()
     if case.family == "gaussian":
         return (y[:, None] - mu) ** 2

@@ -70,7 +70,7 @@ def test_coding_of_a_matrix_group(case: Any, name: str) -> None:
     rng = np.random.default_rng(1)
     one_hot = pd.get_dummies(case.frame["g"]).to_numpy(float)
     x = case.frame[["x", "z"]].to_numpy()
-    y = case.frame["y"].to_numpy()
+    y = case.column
     bases = (
         one_hot,
         one_hot[:, 1:],
@@ -102,7 +102,7 @@ def test_a_formula_is_its_matrix(case: Any) -> None:
     options = {"weights": case.weights, "offset": case.offset, "tol": TIGHT}
     by_matrix = gs.fit(
         X,
-        case.frame["y"],
+        case.column,
         groups=list("fffxgggg"),
         family=case.given,
         n_lambda=8,
@@ -328,7 +328,9 @@ def test_frames_of_every_library(case: Any) -> None:
 
 def test_no_data_is_the_callers_scope(case: Any) -> None:
     y, f, x = (case.frame[name].to_numpy() for name in ("y", "f", "x"))
+    event = case.frame.get("event")
     assert len(y) == len(f) == len(x)
+    assert event is None or len(event) == len(y)
     one = case.fit_formula("f*x")
     other = gs.fit(f"{case.left} ~ f*x", family=case.given, n_lambda=8, lambda_min_ratio=0.05)
     np.testing.assert_array_equal(other.coef_path, one.coef_path)

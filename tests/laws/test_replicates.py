@@ -185,7 +185,9 @@ def test_rows_dropped_for_missing_values(cases: Any) -> None:
     factors = replicates(case)
     fits = gs.fit_replicates(f"{case.left} ~ f + x", frame, factors, n_lambda=5, tol=TIGHT)
     kept = frame["x"].notna().to_numpy()
-    others = gs.fit_replicates(f"{case.left} ~ f + x", frame[kept], factors[:, kept], n_lambda=5, tol=TIGHT)
+    others = gs.fit_replicates(
+        f"{case.left} ~ f + x", frame[kept], factors[:, kept], n_lambda=5, tol=TIGHT
+    )
     for one, other in zip(fits, others, strict=True):
         np.testing.assert_allclose(one.coef_path, other.coef_path, atol=1e-12)
 
