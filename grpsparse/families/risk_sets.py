@@ -189,9 +189,12 @@ class RiskSets:
         near = np.log1p(np.where(excess < 1.0, excess, 0.0))
         entropy += part * fitted * np.where(excess < 1.0, near, np.log(mixed) - np.log(fitted))
         total = float((self.step_mass[pair] * self.weights[row]) @ entropy)
-        others = 1.0 - self.share * self.sums_of_events((self.weights * found.risk)[None])[0][
-            self.step
-        ] / found.sums
+        others = (
+            1.0
+            - self.share
+            * self.sums_of_events((self.weights * found.risk)[None])[0][self.step]
+            / found.sums
+        )
         return total + part * float(np.log1p(-left)) * float(self.step_mass @ others)
 
     def information(self, eta: FloatArray, columns: FloatArray) -> FloatArray:

@@ -190,6 +190,8 @@ def parse_formula(
         raise FormulaError(
             f"`{formula}` has neither terms nor an intercept; `y ~ 1` is the intercept alone."
         )
+    if observed != left:  # a variable may make strata and be a term
+        used = {name for part in _response(left) for name in part.values}
     own = used - {"np", "contr"} if columns is None else used.intersection(columns)
     for text, expression in factors.items():
         if own.intersection(expression.values):

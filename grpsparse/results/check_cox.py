@@ -146,7 +146,9 @@ class PartialLikelihood:
         near = float(self.share @ (theta[:, 0] * moved)) + self.loss(eta)
         length = float(np.sqrt(self.share @ moved**2))
         chord = -(1.0 - scale) * self.saturated() - scale * near
-        return slack * length + chord + (self._below_chord(eta, scale) if 0.0 < scale < 1.0 else 0.0)
+        return (
+            slack * length + chord + (self._below_chord(eta, scale) if 0.0 < scale < 1.0 else 0.0)
+        )
 
     def _below_chord(self, eta: FloatArray, scale: float) -> float:
         """Return the entropy of mixed shares less the mixture of entropies."""
