@@ -107,7 +107,7 @@ def test_wild_predictors_have_a_finite_convex_loss(kind: str, ties: str) -> None
 
 
 def test_no_difference_loses_late_risk_sets() -> None:
-    """A first event of risk exp(40) beside a second of risk 1, whose set a difference would lose."""
+    """A first event of risk exp(40), beside which a difference would lose the second set."""
     y = np.array([[-np.inf, 1.0, 1.0, 0.0], [-np.inf, 2.0, 1.0, 0.0], [-np.inf, 3.0, 0.0, 0.0]])
     late = np.where(y[:, :1] == -np.inf, [[-np.inf], [0.5], [0.5]], y[:, :1])
     for rows in (y, np.column_stack([late, y[:, 1:]])):

@@ -180,7 +180,8 @@ def test_a_minimum_of_cvxpy(rows: Rows) -> None:
         at_risk = np.flatnonzero((rows.start < rows.stop[i]) & (rows.stop >= rows.stop[i]))
         lost += cp.log_sum_exp(eta[at_risk]) - eta[i]
     paid = sum(
-        np.sqrt((LABELS == g).sum()) * cp.norm(b[np.flatnonzero(LABELS == g)]) for g in "abcd"
+        np.sqrt(np.sum(g == LABELS)) * cp.norm(b[np.flatnonzero(g == LABELS)])
+        for g in ("a", "b", "c", "d")
     )
     problem = cp.Problem(cp.Minimize(lost / 90 + lambda_ * paid))
     problem.solve(solver="CLARABEL", tol_gap_abs=1e-11, tol_gap_rel=1e-11, tol_feas=1e-11)

@@ -25,8 +25,8 @@ NO_WORSE = 1e-12  # of an objective of about 1: rounding
 # e22: two stationary points with 9 of 108 columns each; ours is lower by 0.0031.
 # The others minimise something else: outside the gaussian family ncvreg rescales by a curvature
 # of each coefficient and grpreg's Poisson by max(mu), both at the solution, where we have one
-# constant (1/4, or the null fit's mean; 1 for Cox, where grpreg has it too). Ours is then lower in our objective throughout. SCAD
-# is the same up to its first kink.
+# constant (1/4, or the null fit's mean; 1 for Cox, where grpreg has it too). Ours is then lower in
+# our objective throughout. SCAD is the same up to its first kink.
 DIFFERENT = {
     "e22_mcp_pgtn": {17},
     "c02_grmcp_poisson": set(range(1, 20)),

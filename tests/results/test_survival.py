@@ -173,7 +173,7 @@ def test_print_and_plot(data: pd.DataFrame) -> None:
         (lambda fit, new: fit.survival(new, 0.01, strata="site", type="odds"), "'survival' or"),
         (lambda fit, new: fit.survival(new, strata="site"), "give one number"),
         (lambda fit, new: fit.predict(new, type="class"), "no classes"),
-        (lambda _, new: gs.fit("age ~ arm", patients()).baseline_hazard(0.1), "has no hazard"),
+        (lambda *_: gs.fit("age ~ arm", patients()).baseline_hazard(0.1), "has no hazard"),
     ],
 )
 def test_what_cannot_be_asked(data: pd.DataFrame, call: Any, message: str) -> None:

@@ -119,7 +119,7 @@ def test_training_rows_without_events_are_named() -> None:
     X, y, _ = rows(40)
     y[:, 2], y[:, 3] = 0.0, 0.0
     y[:10, 2] = 1.0
-    with pytest.raises(gs.GrpsparseError, match="training rows of fold 1.*no event"):
+    with pytest.raises(gs.GrpsparseError, match=r"training rows of fold 1.*no event"):
         gs.fit_cv(X, surv(y), folds=np.where(np.arange(40) < 10, 1, 2), n_lambda=3)
     with pytest.raises(gs.GrpsparseError, match="the cox family can have 'deviance', 'c_index'"):
         gs.fit_cv(X, surv(y), measure="auc")
