@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from grpsparse.problem import PivotalLambda
     from grpsparse.results import CVFit, PathFit, load
     from grpsparse.solvers import BlockDescent, Solver
+    from grpsparse.survival import Surv
 
 __version__ = "0.1.0"
 
@@ -76,6 +77,7 @@ __all__ = [
     "PivotalLambda",
     "Solver",
     "SparseGroupLasso",
+    "Surv",
     "datasets",
     "families",
     "fit",
@@ -94,6 +96,7 @@ _HOME = {
     **dict.fromkeys(("BlockDescent", "Solver"), "solvers"),
     "Family": "families",
     "PivotalLambda": "problem",
+    "Surv": "survival",
     "vif": "inflation",
 }
 _MODULES = ("datasets", "errors", "families", "penalties", "solvers")

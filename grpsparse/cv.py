@@ -7,7 +7,7 @@ predicted. The measure is computed from these out-of-fold predictions.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,8 @@ from grpsparse.measures import (
     FoldScores,
     Measure,
     check_defined,
+    event_weight,
+    partial_deviance,
     row_losses,
     rows_as_folds,
     score_fold,
@@ -63,25 +65,32 @@ class FoldFit:
 
     def means(self, index: IntArray) -> FloatArray:
         """Return the held-out means (rows, K, len(index)) at some points of the path."""
-        problem = self.problem
-        n, n_outputs = problem.data.offset.shape
-        out = np.empty((self.rows.size, n_outputs, index.size))
-        step = max(1, CHUNK_ENTRIES // max(1, n * n_outputs))
-        for start in range(0, index.size, step):
-            chosen = index[start : start + step]
-            eta = self._linear_predictors(chosen)
-            for position in range(chosen.size):
-                held = eta[:, position] + problem.data.offset[self.rows]
-                out[:, :, start + position] = problem.data.family.mean(held)
+        family = self.problem.data.family
+        out = np.empty((self.rows.size, self.theta.shape[2], index.size))
+        for position, eta in enumerate(self._predictors(index, self.rows)):
+            out[:, :, position] = family.mean(eta)
         return out
 
-    def _linear_predictors(self, index: IntArray) -> FloatArray:
-        """Return intercept + Z theta of the held-out rows, (rows, len(index), K)."""
-        n_outputs = self.theta.shape[2]
-        theta = self.theta[index].transpose(1, 0, 2)
-        theta = theta.reshape(self.active.size, index.size * n_outputs)
-        eta = self.problem.coordinates.linear_predictor(theta, self.active)[self.rows]
-        return eta.reshape(self.rows.size, index.size, n_outputs) + self.intercept[index]
+    def partial_deviances(self, weights: FloatArray) -> FloatArray:
+        """Return the held-out deviance (L,) beside the training rows, per event."""
+        data, index = self.problem.data, np.arange(self.theta.shape[0])
+        training = weights.copy()
+        training[self.rows] = 0.0
+        predictors = self._predictors(index, np.arange(weights.size))
+        return partial_deviance(data.family, data.y, predictors, weights, training)
+
+    def _predictors(self, index: IntArray, rows: IntArray) -> Iterator[FloatArray]:
+        """Yield the linear predictors (rows, K) of some rows at some points of the path."""
+        data, n_outputs = self.problem.data, self.theta.shape[2]
+        step = max(1, CHUNK_ENTRIES // max(1, data.offset.size))
+        for start in range(0, index.size, step):
+            chosen = index[start : start + step]
+            theta = self.theta[chosen].transpose(1, 0, 2)
+            theta = theta.reshape(self.active.size, chosen.size * n_outputs)
+            eta = self.problem.coordinates.linear_predictor(theta, self.active)[rows]
+            eta = eta.reshape(rows.size, chosen.size, n_outputs) + self.intercept[chosen]
+            for position in range(chosen.size):
+                yield eta[:, position] + data.offset[rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +175,10 @@ def cross_validate(
             whole[fit.rows] = mean
         y, held_weights = problem.data.y[fit.rows], weights[fit.rows]
         family = problem.data.family
-        if single:
+        if measure.beside_training:
+            values.append(fit.partial_deviances(weights)[None])
+            totals.append(np.array([event_weight(y, held_weights)]))
+        elif single:
             values.append(row_losses(measure, family, y, mean))
             totals.append(held_weights)
         else:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from grpsparse.families import has_baseline
 from grpsparse.groups import BoolArray, FloatArray, IntArray
 from grpsparse.problem import Problem, State
 from grpsparse.solvers import WorkingSet
@@ -117,6 +118,7 @@ class Path:
     theta : ndarray of shape (L, a, K)
         Their coefficients.
     intercept : ndarray of shape (L, K)
+        Of a family with a baseline minus the mean of the linear predictor, which so becomes 0.
     loss : ndarray of shape (L,)
         Weighted mean losses.
     certificate, converged, n_iter : ndarray of shape (L,)
@@ -164,12 +166,15 @@ def collect(
     used = np.flatnonzero(theta.any(axis=(1, 2)))
     used = used[np.argsort(working.coordinates[used])]
     works = [point.work for point in points]
+    intercept = np.stack([point.state.intercept for point in points])
+    if has_baseline(problem.data.family):
+        intercept = intercept - _level(problem, working.coordinates[used], theta[used])
     return Path(
         problem,
         np.array([point.lambda_ for point in points]),
         working.coordinates[used],
         theta[used].transpose(1, 0, 2),
-        np.stack([point.state.intercept for point in points]),
+        intercept,
         np.array([point.state.loss for point in points]),
         np.array([point.certificate for point in points]),
         np.array([point.converged for point in points]),
@@ -178,6 +183,13 @@ def collect(
         stopped,
         pivotal,
     )
+
+
+def _level(problem: Problem, coordinates: IntArray, theta: FloatArray) -> FloatArray:
+    """Return the weighted means (L, K) of linear predictors, theta being (a, L, K)."""
+    data = problem.data
+    sums = problem.coordinates.correlate(data.weights[:, None])[coordinates, 0]
+    return np.asarray(np.tensordot(sums, theta, axes=1) + data.weights @ data.offset)
 
 
 def _effort(works: list[Work], arithmetic: str) -> Effort:

@@ -27,7 +27,7 @@ OBJECTIVE_SHARE = 1e-4  # and at most this times tol, of the objective as it sta
 FINEST = 1e-11  # and at least this before the model is refined
 TIGHTER = 0.1  # factor by which it is tightened while the certificate is above tol
 ROUNDS = 40
-PROGRESS = 0.9  # of the best certificate so far, below which a round has helped
+PROGRESS = 0.9  # of the last round's certificate, below which a round has helped
 PATIENCE = 4  # rounds without progress at the finest accuracy before giving up
 # of lambda: groups kept by the strong rule there are gathered with those needed, fewer of them
 # where columns are so long that gathering costs more than doing it again
@@ -107,7 +107,7 @@ class Track:
         self._gradient: FloatArray | None = None
         self._look: Look  # from the first `improve` on
         self._solution: Solution
-        self._best, self._stalled, self._round = np.inf, 0, 0
+        self._value, self._stalled, self._round = np.inf, 0, 0
 
     @property
     def asks_all(self) -> bool:
@@ -125,7 +125,7 @@ class Track:
             FINEST, min(OBJECTIVE_SHARE * self.tol * self._left(), FIRST_SHARE * self.tol**2)
         )
         self._gradient = None
-        self._best, self._stalled, self._round = np.inf, 0, 0
+        self._value, self._stalled, self._round = np.inf, 0, 0
         if problem.penalty.convex and len(self.points) > 1 and lambda_ > 0:
             self.state = self._ahead()
         self._work.seconds_screen += perf_counter() - clock
@@ -200,8 +200,8 @@ class Track:
         if rounded and self._round > 1:  # certificates may not get below what rounding adds
             self.working.be_exact()
             return True
-        self._stalled = self._stalled + 1 if value > PROGRESS * self._best else 0
-        self._best = min(self._best, value)
+        self._stalled = self._stalled + 1 if value > PROGRESS * self._value else 0
+        self._value = value
         if self._round >= ROUNDS or solution.exhausted:
             return False
         if self._stalled >= PATIENCE and self._accuracy < 1e-17:

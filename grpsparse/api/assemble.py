@@ -9,6 +9,7 @@ import numpy as np
 
 from grpsparse.api.door import Opened
 from grpsparse.errors import ConvergenceWarning
+from grpsparse.families import has_baseline
 from grpsparse.groups import BoolArray, Deferred, FloatArray, IntArray
 from grpsparse.path import Path
 from grpsparse.problem import Blocks, Problem
@@ -144,7 +145,8 @@ def _raw_coefficients(
     moved += np.einsum("c,lck->lk", shift[columns], coef)
     if coordinates.leak is not None:
         moved += np.stack([(coordinates.leak.T @ shift) @ point for point in own])
-    intercept = intercept - moved if problem.intercept else np.zeros_like(intercept)
+    levelled = problem.intercept or has_baseline(problem.data.family)
+    intercept = intercept - moved if levelled else np.zeros_like(intercept)
     if problem.data.family.hessian == "softmax" and problem.intercept:
         intercept = intercept - intercept.mean(axis=1, keepdims=True)
     return own, intercept
@@ -181,6 +183,7 @@ def _settings(opened: Opened, path: Path, call: str) -> Settings:
         notes=(*opened.notes, *path.problem.coordinates.notes, *stopped),
         penalty_factor=tuple(opened.term_factor.tolist()),
         group_weight=opened.options.group_weight or "none",
+        baseline=opened.baseline,
     )
 
 

@@ -35,6 +35,9 @@ def fold_plan(
     codes = _class_codes(opened)
     classes = opened.response.labels
     labels = None if codes is None or classes is None else np.array(classes, dtype=object)[codes]
+    if opened.baseline:
+        codes = opened.y[:, 2].astype(np.int64)
+        labels = np.where(codes == 1, "event", "censored")
     plan = make_folds(
         opened.y.shape[0],
         n_folds=n_folds,

@@ -22,7 +22,7 @@ from grpsparse.design import (
     standardise,
 )
 from grpsparse.errors import DataError, GroupError
-from grpsparse.families import Response, encode_response, for_data, n_outputs
+from grpsparse.families import Response, encode_response, for_data, has_baseline, n_outputs
 from grpsparse.groups import FloatArray, IntArray, Model, PlainTerms, TermColumns, members
 from grpsparse.penalties import AdaptivePenalty
 from grpsparse.problem import Observed, PenaltySpec, Problem, build_problem
@@ -82,6 +82,11 @@ class Opened:
         """Encoded response, (n, K)."""
         return self.response.y
 
+    @property
+    def baseline(self) -> bool:
+        """Whether the family's baseline takes the place of an intercept."""
+        return has_baseline(self.response.family)
+
     def _factor(self) -> FloatArray:
         """Return the penalty factors of the groups, (G,)."""
         if not self.resolved.by_column:
@@ -98,7 +103,7 @@ class Opened:
             self.groups,
             weights,
             mode=self.resolved.standardize,
-            intercept=self.intercept,
+            intercept=self.intercept or self.baseline,
         )
 
     def problem(self, weights: FloatArray) -> Problem:
@@ -205,18 +210,26 @@ def open_door(
         frame.response, family=options.family, name=frame.response_name, weights=weights
     )
     n, count = response.y.shape[0], n_outputs(response.family, response.y)
+    baseline = has_baseline(response.family)
     if response.weights_factor is not None:
         weights = weights * response.weights_factor
     offsets = read_offset(frame.extra.get("offset"), frame.rows, count)
     family, chosen = for_data(response.family, response.y, weights, offsets)
     response = replace(response, family=family, notes=(*response.notes, *chosen))
+    notes = response.notes
+    if baseline and not frame.intercept:
+        notes = (*notes, f"no intercept: a {family.name} model never has one, its baseline has it")
     groups = _by_column(frame.model) if resolved.by_column else frame.model.terms
     offset = options.offset if isinstance(options.offset, str) else None
     return Opened(
         frame.model,
         frame.blocks,
         assemble(
-            frame.blocks, n_rows=n, centred=frame.intercept, dtype=options.dtype, sums=frame.sums
+            frame.blocks,
+            n_rows=n,
+            centred=frame.intercept or baseline,
+            dtype=options.dtype,
+            sums=frame.sums,
         ),
         groups,
         _penalty_factors(options.penalty_factor, frame.model),
@@ -228,8 +241,8 @@ def open_door(
         frame.rows,
         frame.n_given,
         frame.index,
-        (*response.notes, *frame.notes),
-        frame.intercept,
+        (*notes, *frame.notes),
+        frame.intercept and not baseline,
         options,
         resolved,
     )

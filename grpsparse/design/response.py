@@ -8,6 +8,7 @@ import numpy as np
 
 from grpsparse.design.reading import refuse_device
 from grpsparse.errors import DataError
+from grpsparse.survival import Surv
 
 __all__ = ["check_order", "read_response"]
 
@@ -17,7 +18,7 @@ def read_response(y: Any, n: int, *, index: Any = None) -> tuple[Any, str]:
 
     Parameters
     ----------
-    y : Series, array, list, or frame
+    y : Series, array, list, frame, or Surv
         Numbers or labels, pandas, polars and pyarrow included; several columns are counts or
         responses, as the family says.
     n : int
@@ -45,6 +46,10 @@ def read_response(y: Any, n: int, *, index: Any = None) -> tuple[Any, str]:
     >>> read_response([[1], [2]], 2)
     (array([1, 2]), 'y')
     """
+    if isinstance(y, Surv):
+        if len(y) != n:
+            raise DataError(f"`y` has {len(y)} rows but X has {n}; give one row per row of X.")
+        return y, "y"
     refuse_device(y, "y")
     if y is None or isinstance(y, str | bytes | dict | set) or hasattr(y, "tocsc"):
         advice = " (a name belongs to a formula with data)" if isinstance(y, str) else ""

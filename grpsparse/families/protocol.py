@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
-from grpsparse.backend import Array, namespace
+from grpsparse.backend import Array
 
-__all__ = ["Family", "JointFamily", "ScaleFamily", "for_rows", "n_outputs"]
+__all__ = ["Family", "JointFamily", "ScaleFamily", "among", "has_baseline", "n_outputs"]
 
 
 @runtime_checkable
@@ -138,13 +138,28 @@ class ScaleFamily(JointFamily, Protocol):
         """Return residuals (n, K) over their scale, however small that is."""
 
 
-def for_rows(family: Family, y: Array, weights: Array) -> Family:
-    """Return the family for rows y under weights (n,) on any scale."""
-    if not isinstance(family, JointFamily):
-        return family
-    return family.among(y, weights / namespace(weights).sum(weights))
-
-
 def n_outputs(family: Family, y: Array) -> int:
     """Return the number of linear predictors of a response (n, K)."""
     return family.n_outputs(y) if isinstance(family, JointFamily) else int(y.shape[1])
+
+
+def among(family: Family, y: Array, weights: Array) -> Family:
+    """Return a family bound to its rows if it ties them together, else itself.
+
+    Parameters
+    ----------
+    family : Family
+    y : array of shape (n, K)
+    weights : array of shape (n,)
+        On any scale.
+    """
+    return family.among(y, weights / weights.sum()) if isinstance(family, JointFamily) else family
+
+
+def has_baseline(family: Family) -> bool:
+    """Return whether a family's own baseline stands in for the intercept.
+
+    Then nothing is added to the linear predictor, whose level the loss does not see, but columns
+    are centred as they are beside an intercept.
+    """
+    return bool(getattr(family, "baseline", False))

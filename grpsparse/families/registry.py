@@ -6,6 +6,7 @@ from difflib import get_close_matches
 
 from grpsparse.errors import FamilyError
 from grpsparse.families.binomial import Binomial
+from grpsparse.families.cox import Cox
 from grpsparse.families.gamma import Gamma
 from grpsparse.families.gaussian import Gaussian
 from grpsparse.families.huber import Huber
@@ -30,6 +31,7 @@ _FAMILIES: dict[str, Family] = {
         NegativeBinomial(),
         MultiGaussian(),
         SqrtGaussian(),
+        Cox(),
     )
 }
 
@@ -41,7 +43,7 @@ def names() -> tuple[str, ...]:
     --------
     >>> names()  # doctest: +NORMALIZE_WHITESPACE
     ('gaussian', 'binomial', 'multinomial', 'poisson', 'huber', 'gamma', 'negative_binomial',
-     'mgaussian', 'sqrt_gaussian')
+     'mgaussian', 'sqrt_gaussian', 'cox')
     """
     return tuple(_FAMILIES)
 

@@ -12,14 +12,17 @@ from typing import Any
 import numpy as np
 
 from grpsparse.errors import ResponseError, WeightsError
+from grpsparse.families.cox import Cox
 from grpsparse.families.labels import Classes, Column, listed, read_column
 from grpsparse.families.protocol import Family
 from grpsparse.families.registry import get
 from grpsparse.families.several import SEVERAL, read_responses, takes_several
 from grpsparse.groups import FloatArray
+from grpsparse.survival import Surv
 
 __all__ = ["Response", "encode_response"]
 
+SURVIVAL = "cox"  # the family of survival times
 _FEW = 10  # up to so many distinct values, numbers may be meant as classes
 
 
@@ -94,11 +97,13 @@ def encode_response(
 
     Parameters
     ----------
-    values : array_like of shape (n,), (n, 2) or (n, K)
-        Numbers, strings, booleans or a pandas Categorical, without missing values; two columns
-        are counts of successes and failures, unless the family is one of several responses.
+    values : Surv, or array_like of shape (n,), (n, 2) or (n, K)
+        Survival times, numbers, strings, booleans or a pandas Categorical, without missing
+        values; two columns are counts of successes and failures, unless the family is one of
+        several responses.
     family : str or Family
-        ``"auto"`` takes labels for classes and any other number for gaussian.
+        ``"auto"`` takes labels for classes, survival times for cox and any other number for
+        gaussian.
     name : str
         The response's name, for messages.
     weights : ndarray of shape (n,), optional
@@ -124,6 +129,8 @@ def encode_response(
     array([0., 1., 0.])
     """
     chosen = None if isinstance(family, str) and family == "auto" else get(family)
+    if isinstance(values, Surv) or (chosen is not None and chosen.name == SURVIVAL):
+        return _encode_survival(values, chosen, name, weights)
     shape = np.shape(values)
     several = chosen is not None and takes_several(chosen)
     if not (len(shape) == 1 or (len(shape) == 2 and (several or shape[1] in {1, 2}) and shape[1])):
@@ -144,6 +151,27 @@ def encode_response(
         counted = counted * response.weights_factor
     response.check(counted, name)
     return response if counted.all() else _possible(response, counted, name)
+
+
+def _encode_survival(
+    values: Any, family: Family | None, name: str, weights: FloatArray | None
+) -> Response:
+    """Lay survival times out in columns, and give the family the labels of strata."""
+    if not isinstance(values, Surv):
+        raise ResponseError(
+            f"{name} is no survival time, which family={SURVIVAL!r} needs; give gs.Surv(time, "
+            "event) beside a matrix, or write Surv(time, event) to the left of `~`."
+        )
+    chosen = get(SURVIVAL) if family is None else family
+    if not isinstance(chosen, Cox):
+        raise ResponseError(
+            f"{name} is a survival time, which the {chosen.name} family cannot have; give "
+            f'family="{SURVIVAL}" or leave it out.'
+        )
+    notes = () if family is not None else (f"family: {SURVIVAL} (chosen from survival times)",)
+    response = Response(replace(chosen, strata=values.labels), values.table(), notes=notes)
+    response.check(np.ones(len(values)) if weights is None else weights, name)
+    return response
 
 
 def _possible(response: Response, weights: FloatArray, name: str) -> Response:

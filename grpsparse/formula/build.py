@@ -26,6 +26,7 @@ from grpsparse.formula.response import assemble_response, response_value
 from grpsparse.formula.scope import Scope, bind
 from grpsparse.formula.spec import ModelSpec, take_rows
 from grpsparse.groups import IntArray
+from grpsparse.survival import Surv
 
 __all__ = ["ModelFrame", "build_model"]
 
@@ -41,8 +42,8 @@ class ModelFrame:
         ``scipy.sparse.csc_array`` for the indicators of a large factor or interaction.
     spec : ModelSpec
         What re-creates the design on new data.
-    response : pandas.Series or ndarray
-        The raw response: a Series of n values, or counts (n, 2) of successes and failures.
+    response : pandas.Series, DataFrame or Surv
+        The raw response: n values, several columns, or survival times.
     response_name : str
         The left side as written.
     extra : dict of str to ndarray
@@ -82,7 +83,9 @@ def build_model(
     Parameters
     ----------
     formula : str
-        ``"y ~ x + C(z)"``. Counts are ``cbind(s, f)``, ``s + f`` or ``[s, f]`` on the left.
+        ``"y ~ x + C(z)"``. Counts are ``cbind(s, f)``, ``s + f`` or ``[s, f]`` on the left,
+        survival times ``Surv(time, event)`` or ``Surv(start, stop, event)``, whose strata are a
+        summand ``strata(z)`` on the right or ``Surv(time, event, strata=z)``.
         ``.`` stands for all columns but those of the response and of `extra`. A column whose
         name is not a Python name stands in backticks, an integer name too.
     data : pandas, polars or pyarrow frame, or mapping of columns, optional
@@ -243,7 +246,10 @@ class _Evaluation:
                 lost |= gone
             if not lost.any():
                 break
-            values = {text: take_rows(value, ~lost) for text, value in values.items()}
+            values = {
+                text: value[~lost] if isinstance(value, Surv) else take_rows(value, ~lost)
+                for text, value in values.items()
+            }
             pending = [e for e in self.expressions if states[e.text]]
             for expression in pending:
                 states[expression.text] = {}

@@ -21,6 +21,7 @@ from grpsparse.formula.frames import kind_of, normalise
 from grpsparse.formula.parse import Expression
 from grpsparse.formula.scope import LANGUAGE, Labelled
 from grpsparse.groups import BoolArray, FloatArray
+from grpsparse.survival import Surv
 
 __all__ = ["Labels", "Numbers", "check_finite", "evaluate", "missing_rows", "sort_value"]
 
@@ -174,8 +175,10 @@ def check_finite(values: FloatArray, name: str) -> None:
         )
 
 
-def missing_rows(value: Labels | Numbers) -> BoolArray:
-    """Return which rows of an evaluated factor are missing."""
+def missing_rows(value: Labels | Numbers | Surv) -> BoolArray:
+    """Return which rows of an evaluated factor, or response, are missing."""
+    if isinstance(value, Surv):  # which is made of complete columns only
+        return np.zeros(len(value), dtype=np.bool_)
     if isinstance(value, Numbers):
         return np.asarray(np.isnan(value.matrix).any(axis=1))
     return np.asarray(value.series.isna().to_numpy(), dtype=np.bool_)

@@ -21,6 +21,7 @@ from formulaic.utils.code import sanitize_variable_names
 
 from grpsparse.errors import FormulaError
 from grpsparse.formula.names import split_outside
+from grpsparse.formula.strata import split_strata
 
 __all__ = [
     "Expression",
@@ -174,7 +175,8 @@ def parse_formula(
         right side.
     """
     left, right = _sides(formula)
-    response = _response(left)
+    observed, right = split_strata(left, right)
+    response = _response(observed)
     used = {name for part in response for name in part.values}
     skipped = used.union(leave_out)
     columns = None if available is None else list(available)
@@ -188,6 +190,8 @@ def parse_formula(
         raise FormulaError(
             f"`{formula}` has neither terms nor an intercept; `y ~ 1` is the intercept alone."
         )
+    if observed != left:  # a variable may make strata and be a term
+        used = {name for part in _response(left) for name in part.values}
     own = used - {"np", "contr"} if columns is None else used.intersection(columns)
     for text, expression in factors.items():
         if own.intersection(expression.values):

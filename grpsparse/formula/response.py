@@ -13,12 +13,15 @@ from grpsparse.formula.evaluate import Labels, Numbers, sort_value
 from grpsparse.formula.factors import learn_levels
 from grpsparse.formula.names import split_outside
 from grpsparse.formula.parse import ParsedFormula
+from grpsparse.survival import Surv
 
 __all__ = ["assemble_response", "response_value"]
 
 
-def response_value(raw: Any, name: str, n: int) -> Labels | Numbers:
+def response_value(raw: Any, name: str, n: int) -> Labels | Numbers | Surv:
     """Sort an evaluated response; a value marked by ``C()`` becomes a Categorical.
+
+    Survival times stay what they are.
 
     Parameters
     ----------
@@ -29,6 +32,8 @@ def response_value(raw: Any, name: str, n: int) -> Labels | Numbers:
     n : int
         Number of rows it must have.
     """
+    if isinstance(raw, Surv):
+        return raw
     value = sort_value(raw, name, n)
     if isinstance(value, Numbers) and value.matrix.shape[1] == 1 and value.fields is None:
         return Labels(pd.Series(value.matrix[:, 0]))
@@ -40,21 +45,24 @@ def assemble_response(values: Sequence[Any], parsed: ParsedFormula) -> Any:
 
     Parameters
     ----------
-    values : sequence of Labels or Numbers
+    values : sequence of Labels, Numbers or Surv
         The parts of the left side.
     parsed : ParsedFormula
         For messages and the name.
 
     Returns
     -------
-    pandas.Series, or DataFrame of two or more columns
-        Values; or counts of successes and failures, or several responses: the family tells.
+    pandas.Series, DataFrame of two or more columns, or Surv
+        Values; survival times; or counts of successes and failures, or several responses: the
+        family tells.
 
     Raises
     ------
     FormulaError
         When one of several columns is not numbers.
     """
+    if len(values) == 1 and isinstance(values[0], Surv):
+        return values[0]
     if len(values) == 1 and isinstance(values[0], Labels):
         return _series(values[0], parsed)
     if len(values) == 1:

@@ -21,6 +21,7 @@ from formulaic.transforms.hashed import hashed as hash_values
 from grpsparse.errors import FormulaError
 from grpsparse.formula.names import nearest
 from grpsparse.formula.parse import Expression, hint_for
+from grpsparse.survival import Surv, strata_labels
 
 __all__ = ["LANGUAGE", "Absent", "Labelled", "Scope", "bind", "is_contrast"]
 
@@ -61,7 +62,14 @@ def _columns(*parts: Any) -> Any:
     return np.column_stack([np.asarray(part) for part in parts])
 
 
-LANGUAGE: dict[str, Any] = {**TRANSFORMS, "C": _mark, "hashed": _mark_hashed, "cbind": _columns}
+LANGUAGE: dict[str, Any] = {
+    **TRANSFORMS,
+    "C": _mark,
+    "hashed": _mark_hashed,
+    "cbind": _columns,
+    "Surv": Surv,
+    "strata": strata_labels,
+}
 
 _BUILTIN_NAMES = frozenset(
     (

@@ -20,6 +20,7 @@ from grpsparse.measures.losses import (
     row_losses,
 )
 from grpsparse.measures.roc import auc
+from grpsparse.measures.survival import concordance, event_weight, partial_deviance
 
 __all__ = [
     "FoldScores",
@@ -28,9 +29,12 @@ __all__ = [
     "auc",
     "check_defined",
     "choose",
+    "concordance",
     "confusion_matrix",
     "cv_curve",
+    "event_weight",
     "measures_for",
+    "partial_deviance",
     "resolve_measure",
     "row_losses",
     "rows_as_folds",

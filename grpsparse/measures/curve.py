@@ -21,6 +21,7 @@ from grpsparse.errors import DataError, OptionError
 from grpsparse.groups import FloatArray, IntArray
 from grpsparse.measures.losses import HasDeviance, Measure, row_losses
 from grpsparse.measures.roc import auc
+from grpsparse.measures.survival import concordance
 
 __all__ = [
     "FoldScores",
@@ -68,13 +69,17 @@ def score_fold(
     """Compute a measure on the held-out rows of one fold, of shape (L,).
 
     Shapes are those of :func:`row_losses`; rows of weight 0 do not count. NaN where the fold
-    has no weight, or for the AUC only one class.
+    has no weight, for the AUC only one class, or for the concordance no pair to compare.
     """
     used = weights > 0
     if not used.any():
         return np.full(mu.shape[2], np.nan)
     y, mu, weights = y[used], mu[used], weights[used]
-    if not measure.by_rows:
+    if measure.beside_training:
+        raise OptionError(f"the {measure.title} needs training rows; use `partial_deviance`.")
+    if measure.name == "c_index":
+        return concordance(y, mu[:, 0, :], weights)
+    if measure.name == "auc":
         return auc(y[:, 0], mu[:, 0, :], weights)
     mean: FloatArray = weights @ row_losses(measure, family, y, mu) / weights.sum()
     return mean
@@ -84,8 +89,8 @@ def rows_as_folds(measure: Measure, n: int, n_folds: int) -> tuple[bool, tuple[s
     """Say whether rows take the place of folds, with notes to print.
 
     They do below three rows a fold, where fold means are too noisy for a standard error. The
-    AUC of a row does not exist, so it raises there; below ten rows a fold it is kept, where
-    glmnet changes to the deviance, with a note.
+    AUC or concordance of a row does not exist, so it raises there; below ten rows a fold it is
+    kept, where glmnet changes to the deviance, with a note. A partial likelihood is of folds.
 
     Raises
     ------
@@ -93,6 +98,8 @@ def rows_as_folds(measure: Measure, n: int, n_folds: int) -> tuple[bool, tuple[s
         For the AUC with fewer than three rows a fold.
     """
     rows = n / n_folds
+    if measure.beside_training:
+        return False, ()
     if rows < MIN_ROWS_PER_FOLD and not measure.by_rows:
         raise OptionError(
             f"`measure` {measure.name!r} with {n} rows in {n_folds} folds has fewer than "
@@ -149,6 +156,13 @@ def score_folds(
     return check_defined(measure, FoldScores(values, totals, notes))
 
 
+_LACKING = {
+    "auc": ("AUC", "both classes", "of one class"),
+    "c_index": ("concordance", "a pair to compare", "without a pair to compare"),
+    "deviance": ("partial likelihood deviance", "an event", "without events"),
+}
+
+
 def check_defined(measure: Measure, scores: FoldScores) -> FoldScores:
     """Return the scores with a note on folds of one class, where there is no AUC.
 
@@ -161,12 +175,13 @@ def check_defined(measure: Measure, scores: FoldScores) -> FoldScores:
     undefined = int(np.sum(np.isnan(scores.values).all(axis=1) & present))
     if measure.by_rows or not undefined:
         return scores
+    title, lacking, without = _LACKING[measure.name]
     if undefined == np.sum(present):
         raise OptionError(
-            "no fold has held-out rows of both classes, so there is no AUC; use stratified folds, "
-            "fewer of them, or `measure='deviance'`."
+            f"no fold has held-out rows of {lacking}, so there is no {title}; use stratified "
+            "folds, fewer of them, or `measure='deviance'`."
         )
-    note = f"AUC is not defined in {undefined} folds of one class, which are left out"
+    note = f"{title} is not defined in {undefined} folds {without}, which are left out"
     return replace(scores, notes=(*scores.notes, note))
 
 

@@ -46,21 +46,25 @@ class Measure:
     title : str
         What is printed.
     larger_is_better : bool
-        True for the AUC.
+        True for the AUC and the concordance.
     by_rows : bool
         Whether the measure is a mean of row losses.
+    beside_training : bool
+        Whether held-out rows are judged beside the training rows: a partial likelihood.
     """
 
     name: str
     title: str
     larger_is_better: bool = False
     by_rows: bool = True
+    beside_training: bool = False
 
 
 _TITLES = {
     "deviance": "deviance",
     "class": "classification error",
     "auc": "AUC",
+    "c_index": "concordance",
     "brier": "Brier score",
     "mse": "mean squared error",
     "mae": "mean absolute error",
@@ -69,6 +73,7 @@ _EPONYMS = {
     "gaussian": "Gaussian",
     "poisson": "Poisson",
     "huber": "Huber",
+    "cox": "partial likelihood",
     "mgaussian": "Gaussian",
     "negative_binomial": "negative binomial",
 }
@@ -77,6 +82,7 @@ _ALLOWED = {
     "binomial": ("deviance", "class", "auc", "brier", "mse", "mae"),
     "multinomial": ("deviance", "class", "brier", "mse", "mae"),
     "sqrt_gaussian": ("mse", "mae"),  # its deviance is of all rows together
+    "cox": ("deviance", "c_index"),
 }
 
 
@@ -92,7 +98,7 @@ def resolve_measure(name: str, family_name: str) -> Measure:
     Parameters
     ----------
     name : str
-        ``"deviance" "class" "auc" "brier" "mse" "mae"``.
+        ``"deviance" "class" "auc" "brier" "mse" "mae" "c_index"``.
     family_name : str
         Name of the family, which decides what is allowed and the title.
 
@@ -120,7 +126,11 @@ def resolve_measure(name: str, family_name: str) -> Measure:
     title = _TITLES[name]
     if name == "deviance":
         title = f"{_EPONYMS.get(family_name, family_name)} {title}"
-    return Measure(name, title, larger_is_better=name == "auc", by_rows=name != "auc")
+    ranks = name in {"auc", "c_index"}
+    joint = name == "deviance" and family_name == "cox"
+    return Measure(
+        name, title, larger_is_better=ranks, by_rows=not (ranks or joint), beside_training=joint
+    )
 
 
 def row_losses(
@@ -147,12 +157,14 @@ def row_losses(
     Raises
     ------
     OptionError
-        For the AUC, which is not a mean over rows.
+        For a measure that is not a mean over rows.
     """
     name = family if isinstance(family, str) else family.name
     if name == "binomial":
         y = np.concatenate([1.0 - y, y], axis=1)
         mu = np.concatenate([1.0 - mu, mu], axis=1)
+    if not measure.by_rows:
+        raise OptionError(f"{measure.title} is not a mean over rows; use `score_fold`.")
     if measure.name == "deviance" and name not in _DEVIANCES:
         if isinstance(family, str):
             raise OptionError(
@@ -160,9 +172,7 @@ def row_losses(
             )
         columns = [family.deviance(y, mu[:, :, each]) for each in range(mu.shape[2])]
         return np.stack(columns, axis=1)
-    loss = _DEVIANCES[name] if measure.name == "deviance" else _LOSSES.get(measure.name)
-    if loss is None:
-        raise OptionError(f"{measure.title} is not a mean over rows; use `score_fold`.")
+    loss = _DEVIANCES[name] if measure.name == "deviance" else _LOSSES[measure.name]
     return loss(y, mu)
 
 

@@ -23,7 +23,7 @@ certificate asks for the correlations of the other groups only.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -110,7 +110,8 @@ def _duality_gap(
     value = _dual_value(problem, state, dual, lambda_, checked)
     if not np.isfinite(value):
         basis = _basis(problem, lambda_)
-        value = _whole_dual_value(problem, state, _polished(problem, state, basis), lambda_)
+        eta, polished = _polished(problem, state, basis)
+        value = _whole_dual_value(problem, replace(state, eta=eta), polished, lambda_)
         if not np.isfinite(value):
             inside = _inside(problem, state, dual, basis)
             value = _whole_dual_value(problem, state, inside, lambda_)
@@ -138,13 +139,13 @@ def _dual_value(
     )
 
 
-def _polished(problem: Problem, state: State, basis: Basis) -> FloatArray:
-    """Return the residual after the unpenalised part is solved to rounding once more."""
+def _polished(problem: Problem, state: State, basis: Basis) -> tuple[FloatArray, FloatArray]:
+    """Solve the unpenalised part to rounding once more; return linear predictor and residual."""
     data = problem.data
     ahead = Observed(data.family, data.y, data.weights, state.eta)
     start = np.zeros((basis.rows.shape[0], problem.n_outputs))
     fit = newton(ahead, basis.rows, start, max_steps=POLISHING_STEPS, scale=problem.scale)
-    return basis.project_out(data.residual(fit.eta), data.weights)
+    return fit.eta, basis.project_out(data.residual(fit.eta), data.weights)
 
 
 def _inside(problem: Problem, state: State, dual: FloatArray, basis: Basis) -> FloatArray:

@@ -100,6 +100,8 @@ def _working_response(data: Observed) -> FloatArray:
     intercept takes up, is taken up there. Whatever the scale, least squares are the fit of a
     family that estimates it.
     """
+    if data.y.shape != data.offset.shape:  # the response has no mean of its own
+        return np.zeros_like(data.offset)
     scaled = isinstance(data.family, ScaleFamily)
     middle = data.y if scaled else 0.5 * (data.y + data.weights @ data.y)
     working: FloatArray = data.family.link(middle) - data.offset
@@ -122,6 +124,8 @@ def _finite(data: Observed, basis: Basis, fit: SmoothFit) -> bool:
 
 def _typical(data: Observed) -> float:
     """Return the curvature at the weighted mean of the response, at most one."""
+    if data.y.shape != data.offset.shape:
+        return float(min(data.weights @ data.family.curvature(data.y, data.offset)[:, 0], 1.0))
     mean = data.weights @ data.y
     if data.family.hessian == "softmax":
         return float(np.min(mean * (1.0 - mean)))

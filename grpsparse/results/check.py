@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from grpsparse.families import for_rows, n_outputs
+from grpsparse.families import n_outputs
 from grpsparse.groups import BoolArray, FloatArray, IntArray, members
 from grpsparse.penalties import Penalty
 from grpsparse.results.check_conjugate import conjugate, mixture
@@ -98,6 +98,7 @@ class Point:
 
     lambda_: float
     eta: FloatArray
+    settled: FloatArray  # the predictor that `dual` is the residual of
     theta: FloatArray
     norms: FloatArray  # (G, 1) or (G, K)
     dual: FloatArray
@@ -166,13 +167,13 @@ def take_apart(fit: PathFit) -> Case:
     offset = np.zeros((y.shape[0], count))
     if training.offset is not None:
         offset = offset + np.asarray(training.offset, dtype=np.float64).reshape(-1, count)[present]
-    rows = Rows(for_rows(fit.family, y, share), y, offset, share)
+    rows = Rows.of(fit.family, y, offset, share)
     X = (
         training.X.tocsr()[present].toarray()
         if hasattr(training.X, "tocsr")
         else training.X[present]
     )
-    columns = centred_columns(X, share, intercept=settings.intercept)
+    columns = centred_columns(X, share, intercept=settings.centred)
     standard = coordinates(fit, columns)
     weight = _group_weights(fit, standard)
     constant = basis(rows.root.T) if settings.intercept else np.empty((0, y.shape[0]))
@@ -234,15 +235,20 @@ def _some_points(fit: PathFit, case: Case, chosen: IntArray, free: Free) -> list
         coef = coef + np.stack([np.asarray(fit.leak @ each) for each in coef])
     constant = fit.raw_intercept[chosen] + np.einsum("p,lpk->lk", case.columns.mean, coef)
     moved = np.moveaxis(np.tensordot(case.columns.values, coef, axes=(1, 1)), 1, 0)
-    eta = rows.offset + constant[:, None, :] + moved / rows.root
+    near = eta = rows.offset + constant[:, None, :] + moved / rows.root
     dual = np.stack([rows.residual(each) for each in eta])
     if fit.penalty.convex:
-        dual = np.stack([project_out(each, free.spanned, rows.root) for each in dual])
+        if rows.partial is not None:  # its residual must stay one
+            near = np.stack([settled(rows, free.spanned, each) for each in eta])
+            dual = np.stack([rows.residual(each) for each in near])
+        else:
+            dual = np.stack([project_out(each, free.spanned, rows.root) for each in dual])
     correlation = np.moveaxis(np.tensordot(standard.rows, rows.root * dual, axes=(1, 1)), 1, 0)
     return [
         Point(
             float(fit.lambda_[number]),
             eta[place],
+            near[place],
             standard.theta[number],
             case.norms(standard.squares[number]),
             dual[place],
@@ -268,19 +274,30 @@ def _duality_gap(case: Case, point: Point, free: Free) -> float:
     bent = bend > 0
     bound = np.where(bent, np.inf, slope)
     scale = _largest_scale(case, point, single, penalised, bound)
-    if mixture(rows.family, rows.y, scale * point.dual, scale * free.inner) > 0:
+    if rows.partial is None and (
+        mixture(rows.family, rows.y, scale * point.dual, scale * free.inner) > 0
+    ):
         point = _inside(case, point, free)
         scale = _largest_scale(case, point, single, penalised, bound)
     excess = np.maximum(_sizes(case, scale * point.correlation, single)[penalised] - slope, 0.0)
     against = float(np.sum(excess[bent] ** 2 / (2.0 * bend[bent])))
 
     # the dual point is orthogonal to the unpenalised fit, which may so stand for the offset
+    gap = _lost(case, point, free, scale) + value + against
+    return gap / (rows.loss(case.null) - rows.saturated())
+
+
+def _lost(case: Case, point: Point, free: Free, scale: float) -> float:
+    """Return the loss and its conjugate at the scaled dual point."""
+    rows = case.rows
+    if rows.partial is not None:
+        slack = float(np.linalg.norm(free.spanned @ (rows.root * point.dual)))
+        bound = rows.partial.conjugate(point.dual, point.settled, scale, case.start, slack)
+        return rows.loss(point.eta) + bound
     lost = rows.family.loss(rows.y, point.eta) + conjugate(
         rows.family, rows.y, scale * point.dual, case.start
     )
-    gap = float(rows.share @ lost) + value + against
-    saturated = float(rows.share @ rows.family.saturated_loss(rows.y))
-    return gap / (rows.loss(case.null) - saturated)
+    return float(rows.share @ lost)
 
 
 def _inside(case: Case, point: Point, free: Free) -> Point:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import qr
 
-from grpsparse.families import Family
+from grpsparse.families import Cox, Family, JointFamily, among
 from grpsparse.groups import FloatArray
 from grpsparse.results.check_conjugate import ROUNDING, residual
+from grpsparse.results.check_cox import PartialLikelihood
 
 __all__ = ["Rows", "basis", "project_out", "settled", "unpenalised_fit"]
 
@@ -30,12 +31,23 @@ class Rows:
     y, offset : ndarray of shape (n, K)
     share : ndarray of shape (n,)
         Weights that sum to one.
+    partial : PartialLikelihood, optional
+        Of survival times, whose losses tie rows together.
     """
 
     family: Family
     y: FloatArray
     offset: FloatArray
     share: FloatArray
+    partial: PartialLikelihood | None = None
+
+    @classmethod
+    def of(cls, family: Family, y: FloatArray, offset: FloatArray, share: FloatArray) -> Rows:
+        """Build, with the partial likelihood where the family has one."""
+        bound, partial = among(family, y, share), None
+        if isinstance(family, Cox):
+            partial = PartialLikelihood(y, share, family.ties == "efron")
+        return cls(bound, y, offset, share, partial)
 
     @property
     def root(self) -> FloatArray:
@@ -45,11 +57,21 @@ class Rows:
 
     def residual(self, eta: FloatArray) -> FloatArray:
         """Return minus the derivative of the loss, (n, K)."""
+        if self.partial is not None:
+            return self.partial.residual(eta)
         return residual(self.family, self.y, eta)
 
     def loss(self, eta: FloatArray) -> float:
         """Return the weighted mean loss."""
+        if self.partial is not None:
+            return self.partial.loss(eta)
         return float(self.share @ self.family.loss(self.y, eta))
+
+    def saturated(self) -> float:
+        """Return the least mean loss that any predictor has."""
+        if self.partial is not None:
+            return self.partial.saturated()
+        return float(self.share @ self.family.saturated_loss(self.y))
 
 
 def basis(rows: FloatArray) -> FloatArray:
@@ -79,6 +101,8 @@ def unpenalised_fit(rows: Rows, spanned: FloatArray) -> FloatArray:
     """
     if not spanned.shape[0]:
         return rows.offset
+    if rows.partial is not None:
+        return settled(rows, spanned, rows.offset)
     middle = np.tile(rows.share @ rows.y, (rows.y.shape[0], 1))
     target = np.asarray(rows.family.link(middle)) - rows.offset
     eta = rows.offset + (spanned.T / rows.root) @ (spanned @ (rows.root * target))
@@ -87,6 +111,8 @@ def unpenalised_fit(rows: Rows, spanned: FloatArray) -> FloatArray:
 
 def settled(rows: Rows, spanned: FloatArray, eta: FloatArray) -> FloatArray:
     """Return predictors (n, K) moved along orthonormal rows (r, n) to the lowest loss."""
+    if not spanned.shape[0]:
+        return eta
     root, columns = rows.root, spanned.T / rows.root
     loss, steepest = rows.loss(eta), np.inf
     for _ in range(STEPS):
@@ -102,6 +128,8 @@ def settled(rows: Rows, spanned: FloatArray, eta: FloatArray) -> FloatArray:
 
 def _unit(rows: Rows) -> float:
     """Return the size of the response, which gradients compare with."""
+    if rows.partial is not None:
+        return 1.0
     return max(float(np.sqrt(rows.share @ np.sum(rows.y**2, axis=1))), 1e-300)
 
 
@@ -120,6 +148,10 @@ def _descend(
 
 def _newton(rows: Rows, spanned: FloatArray, eta: FloatArray, slope: FloatArray) -> FloatArray:
     """Return the Newton step (r, K) up the slope (r, K)."""
+    if isinstance(rows.family, JointFamily):
+        square = rows.family.information(rows.y, eta, spanned / rows.root.T)
+        step, *_ = np.linalg.lstsq(square, slope.ravel(), rcond=1e-14)
+        return np.asarray(step.reshape(slope.shape))
     curvature = np.asarray(rows.family.curvature(rows.y, eta))
     n_classes = curvature.shape[1]
     if rows.family.hessian == "softmax":

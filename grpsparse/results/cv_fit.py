@@ -147,6 +147,14 @@ class CVFit:
         """Return residuals of the fit to all rows, as :meth:`PathFit.residuals` does."""
         return self.path.residuals(resolve(self, lambda_), type=type)
 
+    def survival(self, new: Any = None, lambda_: Choice = "1se", **options: Any) -> pd.DataFrame:
+        """Return survival curves of a Cox model, as :meth:`PathFit.survival` does."""
+        return self.path.survival(new, resolve(self, lambda_), **options)
+
+    def baseline_hazard(self, lambda_: Choice = "1se") -> pd.DataFrame:
+        """Return the baseline hazard of a Cox model, as :meth:`PathFit.baseline_hazard` does."""
+        return self.path.baseline_hazard(resolve(self, lambda_))
+
     def summary(self, lambda_: Choice = "1se", *, coefficients: bool = False) -> PathSummary:
         """Summarise the model at one lambda, as :meth:`PathFit.summary` does."""
         summary = self.path.summary(resolve(self, lambda_), coefficients=coefficients)

@@ -71,6 +71,14 @@ def confusion(cv: CVFit, lambda_: float) -> pd.DataFrame:
     )
 
 
+def _of_curve(cv: CVFit, name: str) -> list[float]:
+    """Return a measure of whole folds from the curve: out-of-fold predictions do not tell it."""
+    if cv.measure != name:
+        return [np.nan] * 4
+    chosen = (cv.index_min, cv.index_1se)
+    return [float(part[place]) for place in chosen for part in (cv.cv_mean, cv.cv_se)]
+
+
 def measures(cv: CVFit) -> pd.DataFrame:
     """Compute every measure as `CVFit.measures` documents."""
     import pandas as pd
@@ -81,6 +89,9 @@ def measures(cv: CVFit) -> pd.DataFrame:
     mean = np.stack([out_of_fold(cv, at) for at in (cv.lambda_min, cv.lambda_1se)], axis=2)
     rows: dict[str, list[float]] = {}
     for measure in measures_for(path.family.name):
+        if measure.beside_training:
+            rows[measure.name] = _of_curve(cv, measure.name)
+            continue
         try:
             scores = score_folds(
                 measure,

@@ -140,7 +140,7 @@ def norms_at(fit: PathFit, points: Points) -> FloatArray:
 
 def _block_norms(fit: PathFit, coef: FloatArray) -> FloatArray:
     """Return the norms (T, K) of coefficients (p, K) on the scale that the penalty sees."""
-    training, terms, centred = fit.training, fit.model.terms, fit.settings.intercept
+    training, terms, centred = fit.training, fit.model.terms, fit.settings.centred
     if fit.settings.standardize == "group":
         return effect_sizes(training, terms, coef, leak=fit.leak, intercept=centred)
     squares = coef**2

@@ -110,7 +110,7 @@ class PathFit:
     layout: Layout = field(init=False)
 
     def __post_init__(self) -> None:
-        plan = layout(self.model.terms, self.model.columns, intercept=self.settings.intercept)
+        plan = layout(self.model.terms, self.model.columns, intercept=self.settings.centred)
         object.__setattr__(self, "layout", plan)
 
     @property
@@ -121,8 +121,10 @@ class PathFit:
 
     @property
     def intercept_path(self) -> FloatArray:
-        """Intercepts, (L,) or (L, K)."""
+        """Intercepts, (L,) or (L, K); zeros where a baseline hazard takes their place."""
         _, intercept = report(self.layout, self.raw_coef, self.raw_intercept, leak=self.leak)
+        if self.settings.baseline:  # what is left only centres predictions
+            intercept = np.zeros_like(intercept)
         return intercept[:, 0] if intercept.shape[1] == 1 else intercept
 
     @property
@@ -211,15 +213,10 @@ class PathFit:
         return norm_table(self, places(self, lambda_))
 
     def selected(self, lambda_: Choice = PIVOTAL) -> list[str]:
-        """Return the names of the terms with a nonzero coefficient.
+        """Return the names of the terms with a nonzero coefficient at one place on the path.
 
         Between two solutions a term counts if it is in either of them, as its interpolated
         coefficients do.
-
-        Parameters
-        ----------
-        lambda_ : float or "pivotal"
-            Place on the path.
         """
         points = places(self, place(self, lambda_))
         active = selected_terms(self.norm_path)
@@ -244,8 +241,9 @@ class PathFit:
         lambda_ : float or sequence of float, optional
             Places on the path, interpolated linearly and clamped at its ends; None for all.
         type : {"response", "link", "class", "terms"}
-            Means (probabilities), linear predictor, most probable class, or the linear
-            predictor split into terms.
+            Means (probabilities; for survival times exp(link), the hazard over the baseline's),
+            linear predictor (for survival times with mean 0 over the rows as fitted), most
+            probable class, or the linear predictor split into terms.
         offset : array or str, optional
             Offset of the rows, or their column that holds it. An offset that the fit took from
             a column is looked up again; one that it was given as an array must be given again.
@@ -282,20 +280,25 @@ class PathFit:
 
         return residuals(self, places(self, lambda_), type=type)
 
+    def baseline_hazard(self, lambda_: float) -> pd.DataFrame:
+        """Return :func:`grpsparse.results.survival.baseline_hazard` of a Cox model."""
+        from grpsparse.results.survival import baseline_hazard
+
+        return baseline_hazard(self, place(self, lambda_))
+
+    def survival(self, new: Any = None, lambda_: Any = None, **options: Any) -> pd.DataFrame:
+        """Return survival curves of a Cox model, a column per row of `new`.
+
+        Options are those of :func:`grpsparse.results.survival.survival_curves`.
+        """
+        from grpsparse.results.survival import survival_curves
+
+        return survival_curves(self, new, lambda_=place(self, lambda_), **options)
+
     def summary(self, lambda_: Choice = PIVOTAL, *, coefficients: bool = False) -> PathSummary:
         """Summarise the model at one lambda, term by term.
 
-        Parameters
-        ----------
-        lambda_ : float or "pivotal"
-            Place on the path.
-        coefficients : bool
-            Whether to print the coefficients as well.
-
-        Returns
-        -------
-        PathSummary
-            Printed as a table; its `table` is a DataFrame.
+        The summary prints a table, with the coefficients if asked for; its `table` is a DataFrame.
         """
         from grpsparse.results.summary import summarise
 
@@ -337,10 +340,6 @@ class PathFit:
         **options
             Of :func:`grpsparse.results.plots.plot_path`, or
             :func:`grpsparse.results.diagnostics.plot_diagnostics`.
-
-        Returns
-        -------
-        matplotlib.axes.Axes, or an ndarray of four
         """
         if kind == "diagnostics":
             from grpsparse.results.diagnostics import plot_diagnostics

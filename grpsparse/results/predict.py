@@ -159,7 +159,10 @@ def predict_terms(
     for position, term in enumerate(fit.model.terms):
         values = np.stack([contribution(X, term, each, leak=fit.leak) for each in coef], axis=1)
         parts[term.name] = values - moved[position] if position in moved else values
+        if fit.settings.baseline:
+            parts[term.name] = values - _training_means(fit, term, coef)
     if offset is not None:
+        offset = offset - _offset_mean(fit)
         parts["offset"] = np.repeat(offset[:, None, :], len(points.values), axis=1)
     data: dict[Any, FloatArray] = {}
     for class_position, label in enumerate(fit.classes or (None,)):
@@ -173,6 +176,21 @@ def predict_terms(
     if isinstance(frame.columns, pd.MultiIndex):
         frame.columns = frame.columns.set_names(_level_names(fit, points))
     return frame
+
+
+def _training_means(fit: PathFit, term: Any, coef: FloatArray) -> FloatArray:
+    """Return the weighted means (M, K) of a term's part over the rows as fitted."""
+    share = fit.training.weights / fit.training.weights.sum()
+    return np.stack(
+        [share @ contribution(fit.training.X, term, each, leak=fit.leak) for each in coef]
+    )
+
+
+def _offset_mean(fit: PathFit) -> Any:
+    """Return what a baseline takes of an offset: its weighted mean over the rows as fitted."""
+    if not fit.settings.baseline or fit.training.offset is None:
+        return 0.0
+    return fit.training.weights @ fit.training.offset / fit.training.weights.sum()
 
 
 def squeeze(values: Any, points: Points) -> Any:

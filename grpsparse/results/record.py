@@ -83,6 +83,8 @@ class Settings:
         Penalty factors of the terms, in order; empty if all are one.
     group_weight : {"sqrt_df", "none"}
         Base weight of a group: the root of its degrees of freedom, or 1.
+    baseline : bool
+        Whether the family's baseline hazard takes the place of the intercept.
     """
 
     call: str
@@ -96,3 +98,9 @@ class Settings:
     notes: tuple[str, ...] = ()
     penalty_factor: tuple[float, ...] = ()
     group_weight: str = "sqrt_df"
+    baseline: bool = False
+
+    @property
+    def centred(self) -> bool:
+        """Whether columns were centred: beside an intercept, or a baseline in its place."""
+        return self.intercept or self.baseline

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from grpsparse.errors import OptionError
-from grpsparse.families import Family, for_rows
+from grpsparse.families import Family, among, get
 from grpsparse.groups import FloatArray
 from grpsparse.results.predict import linear_predictor, means, squeeze
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from grpsparse.results.path_fit import PathFit
     from grpsparse.results.points import Points
 
-__all__ = ["deviance_at", "family_of_rows", "residuals", "training_predictor"]
+__all__ = ["deviance_at", "residuals", "training_predictor"]
 
 TYPES = ("response", "deviance", "pearson", "working")
 
@@ -39,7 +39,8 @@ def deviance_at(fit: PathFit, points: Points) -> FloatArray:
     if points.solved.all():
         return fit.deviance[points.left]
     mean = means(fit, training_predictor(fit, points))
-    family, weights = family_of_rows(fit), fit.training.weights
+    weights = fit.training.weights
+    family = among(fit.family, fit.training.y, weights)
     rows = [family.deviance(fit.training.y, mean[:, :, m]) for m in range(mean.shape[2])]
     return np.array([float(weights @ each) for each in rows])
 
@@ -57,7 +58,8 @@ def residuals(fit: PathFit, points: Points, *, type: str) -> FloatArray:  # noqa
         sum to `deviance`; not signed for several classes, where it belongs to the row.
         ``"pearson"``: response over the standard deviation of the family. ``"working"``: response
         over the derivative of the mean. Deviance and pearson contain the root of the weight, as
-        in R.
+        in R. A Cox model's are those of its counts of events: ``"response"`` is the martingale
+        residual.
 
     Returns
     -------
@@ -67,37 +69,45 @@ def residuals(fit: PathFit, points: Points, *, type: str) -> FloatArray:  # noqa
     if type not in TYPES:
         raise OptionError(f"`type` is {type!r}; give one of {', '.join(map(repr, TYPES))}.")
     eta = training_predictor(fit, points)
-    mean = means(fit, eta)
-    y = fit.training.y[:, :, None]
-    response = y - mean
+    family, eta, y, mean = _observed(fit, eta)
+    response = y[:, :, None] - mean
     root = np.sqrt(fit.training.weights)[:, None, None]
     if type == "response":
         values = response
     elif type == "deviance":
-        values = root * _deviance(fit, mean, response)
+        values = root * _deviance(family, y, mean)
     else:
         with np.errstate(divide="ignore", invalid="ignore"):
             if type == "working":
-                values = response / _by_point(fit.family.slope, eta)
+                values = response / _by_point(family.slope, eta)
             else:
-                values = root * response / _by_point(fit.family.variance, eta) ** 0.5
+                values = root * response / _by_point(family.variance, eta) ** 0.5
     out: FloatArray = squeeze(values, points)
     return out
 
 
-def _deviance(fit: PathFit, mean: FloatArray, response: FloatArray) -> FloatArray:
+def _observed(fit: PathFit, eta: FloatArray) -> tuple[Family, FloatArray, FloatArray, FloatArray]:
+    """Return family, linear predictors (n, K, M), response (n, K) and means (n, K, M) of rows.
+
+    Of survival times these are counts of events: Poisson, given the hazard.
+    """
+    if not fit.settings.baseline:
+        family = among(fit.family, fit.training.y, fit.training.weights)
+        return family, eta, fit.training.y, means(fit, eta)
+    from grpsparse.results.survival import counts
+
+    family = get("poisson")
+    events, expected = counts(fit, eta)
+    return family, np.asarray(family.link(expected)), events, expected
+
+
+def _deviance(family: Family, y: FloatArray, mean: FloatArray) -> FloatArray:
     """Return the root of every row's deviance, (n, 1, M), signed for one linear predictor."""
-    y, n_points = fit.training.y, mean.shape[2]
-    family = family_of_rows(fit)
+    response, n_points = y[:, :, None] - mean, mean.shape[2]
     rows = [family.deviance(y, np.ascontiguousarray(mean[:, :, m])) for m in range(n_points)]
     # Rounding can leave a deviance of -1e-17 where the fit is perfect.
     size: FloatArray = np.sqrt(np.maximum(np.stack(rows, axis=1), 0.0))[:, None, :]
     return size * np.sign(response) if response.shape[1] == 1 else size
-
-
-def family_of_rows(fit: PathFit) -> Family:
-    """Return the family as it is for the rows as fitted."""
-    return for_rows(fit.family, fit.training.y, fit.training.weights)
 
 
 def _by_point(function: Callable[[FloatArray], FloatArray], eta: FloatArray) -> FloatArray:

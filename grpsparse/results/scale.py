@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from grpsparse.families import ScaleFamily
+from grpsparse.families import ScaleFamily, among
 from grpsparse.groups import FloatArray
 from grpsparse.results.points import Points
-from grpsparse.results.residuals import family_of_rows, training_predictor
+from grpsparse.results.residuals import training_predictor
 
 if TYPE_CHECKING:
     from grpsparse.results.path_fit import PathFit
@@ -21,7 +21,8 @@ CHUNK = 4_000_000  # entries of linear predictors held at a time
 
 def scale_at(fit: PathFit, points: Points) -> FloatArray | None:
     """Return the scale at places on a path, (M, 1) or (M, K); None where there is none."""
-    family, y = family_of_rows(fit), fit.training.y
+    y = fit.training.y
+    family = among(fit.family, y, fit.training.weights)
     if not isinstance(family, ScaleFamily):
         return None
     eta = training_predictor(fit, points)

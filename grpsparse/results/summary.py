@@ -155,7 +155,7 @@ def term_table(fit: PathFit, points: Points) -> pd.DataFrame:
 
     terms = fit.model.terms
     coef = points.take(fit.raw_coef)[0]
-    sizes = effect_sizes(fit.training, terms, coef, leak=fit.leak, intercept=fit.settings.intercept)
+    sizes = effect_sizes(fit.training, terms, coef, leak=fit.leak, intercept=fit.settings.centred)
     norm = np.sqrt(np.sum(sizes**2, axis=1))
     total = float(np.sum(norm**2))
     data: dict[str, Any] = {

@@ -112,12 +112,16 @@ def augment_path(fit: PathFit, points: Points) -> pd.DataFrame:
     import pandas as pd
 
     training = fit.training
-    mean = means(fit, training_predictor(fit, points))
+    eta = training_predictor(fit, points)
+    mean = means(fit, eta)
     index = range(fit.nobs) if training.index is None else training.index
     frames = []
     for point, at in enumerate(points.values):
         data: dict[str, Any] = {} if points.single else {"lambda_": np.full(fit.nobs, at)}
-        data |= _fitted(fit, mean[:, :, point])
+        if fit.settings.baseline:
+            data |= _survival(fit, eta[:, :, point : point + 1])
+        else:
+            data |= _fitted(fit, mean[:, :, point])
         if np.any(training.weights != 1):
             data["weights"] = training.weights
         frames.append(pd.DataFrame(data, index=index))
@@ -210,6 +214,19 @@ def _fitted(fit: PathFit, mean: FloatArray) -> dict[str, Any]:
         **chances,
         "residual": 1.0 - mean[np.arange(observed.size), observed],
     }
+
+
+def _survival(fit: PathFit, eta: FloatArray) -> dict[str, Any]:
+    """Return times, events, relative risks and martingale residuals of the rows, as columns."""
+    from grpsparse.results.survival import counts, strata_of
+
+    start, stop = fit.training.y[:, 0], fit.training.y[:, 1]
+    data: dict[str, Any] = {"start": start} if np.isfinite(start).any() else {}
+    events, expected = counts(fit, eta)
+    data |= {"time": stop, "event": events[:, 0] == 1.0} | strata_of(fit)
+    risk = means(fit, eta)[:, 0, 0]
+    residual = events[:, 0] - expected[:, 0, 0]
+    return data | {"fitted": risk, "expected": expected[:, 0, 0], "residual": residual}
 
 
 def _named(classes: tuple[Any, ...], codes: Any) -> Any:

@@ -23,6 +23,7 @@ FAMILIES = (
     "gamma",
     "negative_binomial",
     "sqrt_gaussian",
+    "cox",
 )
 # Folds and replicates are compared with fits of their own, which must not choose other numbers.
 GIVEN = {
@@ -45,6 +46,17 @@ class Case:
     offset: np.ndarray
 
     @property
+    def left(self) -> str:
+        """The left side of a formula for the table."""
+        return "Surv(y, event)" if self.family == "cox" else "y"
+
+    @property
+    def column(self) -> Any:
+        """The response of the table, for a matrix."""
+        y = self.frame["y"]
+        return gs.Surv(y, self.frame["event"]) if self.family == "cox" else y.to_numpy()
+
+    @property
     def given(self) -> Any:
         """What `family=` takes."""
         return GIVEN.get(self.family, self.family)
@@ -60,7 +72,9 @@ class Case:
     def fit_formula(self, right: str, **options: Any) -> gs.PathFit:
         """Fit the table to the right side of a formula."""
         chosen: dict[str, Any] = {"family": self.given, "n_lambda": 8, "lambda_min_ratio": 0.05}
-        return gs.fit(f"y ~ {right}", options.pop("data", self.frame), **{**chosen, **options})
+        return gs.fit(
+            f"{self.left} ~ {right}", options.pop("data", self.frame), **{**chosen, **options}
+        )
 
 
 def elementwise(penalty: Any) -> bool:
@@ -83,9 +97,18 @@ def respond(family: str, eta: np.ndarray, rng: np.random.Generator) -> np.ndarra
     if family == "negative_binomial":
         mean = np.exp(0.5 + 0.4 * eta[:, 0])
         return rng.negative_binomial(1.5, 1.5 / (1.5 + mean)).astype(float)
+    if family == "cox":
+        return survival(eta[:, 0], rng)
     p = np.exp(eta)
     p /= p.sum(axis=1, keepdims=True)
     return np.array(["u", "v", "w"])[[rng.choice(3, p=row) for row in p]]
+
+
+def survival(eta: np.ndarray, rng: np.random.Generator) -> gs.Surv:
+    """Draw times of a hazard exp(eta), a third of them censored, with ties."""
+    time, censored = rng.exponential(np.exp(-0.7 * eta)), rng.exponential(2.0, size=len(eta))
+    whole = np.ceil(20.0 * np.minimum(time, censored))
+    return gs.Surv(whole, time <= censored)
 
 
 def make_case(family: str, *, n: int = 60, seed: int = 0) -> Case:
@@ -103,7 +126,11 @@ def make_case(family: str, *, n: int = 60, seed: int = 0) -> Case:
     shape = (n, 3) if family == "multinomial" else n
     by_level = pd.get_dummies(frame["f"]).to_numpy(float) @ rng.normal(size=(3, 3))
     tilt = 0.5 * rng.normal(size=3)
-    frame["y"] = respond(family, 0.5 * by_level + np.outer(frame["x"], tilt), rng)
+    observed = respond(family, 0.5 * by_level + np.outer(frame["x"], tilt), rng)
+    if family == "cox":
+        frame["y"], frame["event"] = observed.stop, observed.event
+    else:
+        frame["y"] = observed
     frame["w"] = rng.integers(1, 4, n).astype(float)
     weights, offset = rng.uniform(0.5, 2.0, n), 0.3 * rng.normal(size=shape)
     return Case(family, X, y, frame, weights, offset)

@@ -70,7 +70,7 @@ def test_coding_of_a_matrix_group(case: Any, name: str) -> None:
     rng = np.random.default_rng(1)
     one_hot = pd.get_dummies(case.frame["g"]).to_numpy(float)
     x = case.frame[["x", "z"]].to_numpy()
-    y = case.frame["y"].to_numpy()
+    y = case.column
     bases = (
         one_hot,
         one_hot[:, 1:],
@@ -102,7 +102,7 @@ def test_a_formula_is_its_matrix(case: Any) -> None:
     options = {"weights": case.weights, "offset": case.offset, "tol": TIGHT}
     by_matrix = gs.fit(
         X,
-        case.frame["y"],
+        case.column,
         groups=list("fffxgggg"),
         family=case.given,
         n_lambda=8,
@@ -205,9 +205,9 @@ def test_weights_are_repeated_rows_in_cross_validation(case: Any) -> None:
     rows = np.repeat(np.arange(len(times)), times)
     folds = np.random.default_rng(5).integers(0, 3, len(times))
     options = {"family": case.given, "tol": TIGHT, "n_lambda": 6, "lambda_min_ratio": 0.1}
-    one = gs.fit_cv("y ~ f + x", case.frame, weights="w", folds=folds, **options)
+    one = gs.fit_cv(f"{case.left} ~ f + x", case.frame, weights="w", folds=folds, **options)
     options |= lambdas_of(case, one)
-    other = gs.fit_cv("y ~ f + x", case.frame.iloc[rows], folds=folds[rows], **options)
+    other = gs.fit_cv(f"{case.left} ~ f + x", case.frame.iloc[rows], folds=folds[rows], **options)
     np.testing.assert_allclose(other.cv_mean, one.cv_mean, rtol=1e-9)
     np.testing.assert_allclose(other.cv_se, one.cv_se, rtol=1e-7)
     assert other.index_min == one.index_min
@@ -336,9 +336,11 @@ def test_frames_of_every_library(case: Any) -> None:
 
 def test_no_data_is_the_callers_scope(case: Any) -> None:
     y, f, x = (case.frame[name].to_numpy() for name in ("y", "f", "x"))
+    event = case.frame.get("event")
     assert len(y) == len(f) == len(x)
+    assert event is None or len(event) == len(y)
     one = case.fit_formula("f*x")
-    other = gs.fit("y ~ f*x", family=case.given, n_lambda=8, lambda_min_ratio=0.05)
+    other = gs.fit(f"{case.left} ~ f*x", family=case.given, n_lambda=8, lambda_min_ratio=0.05)
     np.testing.assert_array_equal(other.coef_path, one.coef_path)
 
 

@@ -50,7 +50,12 @@ class Reference:
         n = len(case.y)
         self.family, self.penalty = case.family, penalty
         self.w = np.full(n, 1 / n) if plain else case.weights / case.weights.sum()
-        y = case.y[:, None]
+        y = np.asarray(getattr(case.y, "event", case.y))[:, None].astype(
+            float if case.family == "cox" else None
+        )
+        self.at_risk = None
+        if case.family == "cox":
+            self.at_risk = case.y.stop[:, None] <= case.y.stop
         if case.family in ("binomial", "multinomial"):
             levels = np.unique(case.y)
             y = (y == (levels if len(levels) > 2 else levels[1:])).astype(float)
@@ -102,6 +107,7 @@ class Reference:
             "gamma": lambda: y * np.exp(-eta) + eta,
             "negative_binomial": lambda: (y + t) * np.log(t + np.exp(eta)) - y * eta,
             "sqrt_gaussian": lambda: (y - eta) ** 2 / (2 * self.sigma(eta)) + self.sigma(eta) / 2,
+            "cox": lambda: y * (np.log(self.at_risk @ (self.w[:, None] * np.exp(eta))) - eta),
         }[self.family]()
         return float(self.w @ rows.sum(axis=1))
 
@@ -115,6 +121,14 @@ class Reference:
         slope = {
             "huber": lambda: np.clip(eta - self.y, -self.delta, self.delta),
             "gamma": lambda: 1 - self.y / np.exp(eta),
+            "cox": lambda: (
+                np.exp(eta)
+                * (
+                    self.at_risk.T
+                    @ (self.w[:, None] * self.y / (self.at_risk @ (self.w[:, None] * np.exp(eta))))
+                )
+                - self.y
+            ),
             "negative_binomial": lambda: (
                 self.shape * (np.exp(eta) - self.y) / (np.exp(eta) + self.shape)
             ),
@@ -124,7 +138,14 @@ class Reference:
 
     def rescale(self) -> float:
         """Return v of the nonconvex penalties; the null fit of counts is y's mean, if no offset."""
-        fixed = {"gaussian": 1.0, "binomial": 0.25, "multinomial": 0.5, "huber": 1.0, "gamma": 1.0}
+        fixed = {
+            "gaussian": 1.0,
+            "binomial": 0.25,
+            "multinomial": 0.5,
+            "huber": 1.0,
+            "gamma": 1.0,
+            "cox": 1.0,
+        }
         mean = float(self.w @ self.y[:, 0])
         if self.family == "negative_binomial":
             return self.shape * mean / (mean + self.shape)
@@ -220,6 +241,8 @@ def coefficients(fit: gs.PathFit, at: int) -> tuple[np.ndarray, np.ndarray]:
 
 def probabilities(family: str, eta: np.ndarray) -> np.ndarray:
     """Linear predictors up to what the family cannot see."""
+    if family == "cox":
+        return eta - eta.mean()
     return eta - eta.mean(axis=1, keepdims=True) if family == "multinomial" else eta
 
 

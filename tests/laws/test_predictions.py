@@ -36,7 +36,7 @@ def test_types_agree(case: Any) -> None:
     mu = fit.predict(new, **options)
     if case.family in {"gaussian", "huber", "sqrt_gaussian"}:
         expected = eta
-    elif case.family in {"poisson", "gamma", "negative_binomial"}:
+    elif case.family in {"poisson", "gamma", "negative_binomial", "cox"}:
         expected = np.exp(eta)
     elif case.family == "binomial":
         expected = 1 / (1 + np.exp(-eta))
@@ -67,6 +67,9 @@ def test_coefficients_predict(case: Any) -> None:
     offset = case.offset.reshape(len(case.y), -1)
     eta = np.einsum("np,lpk->nkl", case.X, path) + offset[:, :, None]
     eta += np.atleast_2d(fit.intercept_path.T)[None]
+    if case.family == "cox":  # in the middle of the rows as fitted
+        assert not fit.intercept_path.any()
+        eta -= eta.mean(axis=0)
     expected = fit.predict(type="link")
     np.testing.assert_allclose(np.squeeze(eta), expected, atol=1e-11)
 
@@ -129,7 +132,9 @@ def test_saved_and_loaded(case: Any, kind: str, tmp_path: Any) -> None:
     elif kind == "matrix":
         fit, new = case.fit(penalty=gs.GroupMCP(gamma=4), weights=case.weights), case.X
     else:
-        fit = gs.fit_cv("y ~ f + x", case.frame, family=case.given, n_folds=3, n_lambda=5, seed=1)
+        fit = gs.fit_cv(
+            f"{case.left} ~ f + x", case.frame, family=case.given, n_folds=3, n_lambda=5, seed=1
+        )
         new = case.frame
     path = tmp_path / "any.name"
     fit.save(path)
@@ -150,6 +155,8 @@ def test_saved_and_loaded(case: Any, kind: str, tmp_path: Any) -> None:
 
 
 def test_deviance_residuals_sum_to_the_deviance(case: Any) -> None:
+    if case.family == "cox":
+        pytest.skip("its deviance is of no row: tests/results/test_survival.py has its residuals")
     fit = case.fit(weights=case.weights)
     residuals = fit.residuals(type="deviance")
     np.testing.assert_allclose((residuals**2).sum(axis=0), fit.deviance, rtol=1e-10)

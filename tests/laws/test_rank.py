@@ -54,6 +54,8 @@ def test_constant_columns_have_coefficient_zero(case: Any, penalty: str) -> None
 def test_constant_columns_keep_their_coefficient_without_an_intercept(
     case: Any, name: str, standardize: Any
 ) -> None:
+    if case.family == "cox":
+        pytest.skip("columns are centred, with an intercept or without")
     X = np.column_stack([case.X[:, :4], np.full(len(case.y), 2.0)])
     fit = gs.fit(
         X,
@@ -184,7 +186,7 @@ def test_an_unpenalised_factor_spans_all_its_levels(case: Any) -> None:
     fit = case.fit_formula("f + x", penalty_factor={"f": 0}, tol=TIGHT)
     assert fit.group_rank.tolist() == [2, 1]
     y = case.frame["y"]
-    if case.family in {"multinomial", "huber"}:  # the second fits no means
+    if case.family in {"multinomial", "huber", "cox"}:  # the others fit no means
         return
     y = (y == "yes").astype(float) if case.family == "binomial" else y
     means = fit.predict(lambda_=float(fit.lambda_[0]))
@@ -208,7 +210,7 @@ def test_an_intercept_alone(case: Any) -> None:
     assert fit.coef_path.shape[1] == 0
     assert fit.dev_ratio[0] == pytest.approx(0.0, abs=1e-12)
     assert fit.converged.all()
-    assert "Intercept" in str(fit.coef(0.0))
+    assert ("Intercept" in str(fit.coef(0.0))) == (case.family != "cox")
     assert str(fit)
 
 

@@ -185,6 +185,10 @@ def unpenalised(case: Any, X: np.ndarray, weights: np.ndarray, offset: Any) -> n
     import statsmodels.api as sm
 
     A = sm.add_constant(X)
+    if case.family == "cox":
+        model = sm.PHReg(case.y.stop, X, status=case.y.event, offset=offset, ties="breslow")
+        eta = X @ model.fit(disp=0).params + offset
+        return np.asarray(np.exp(eta - eta.mean()))
     if case.family == "multinomial":
         model = sm.MNLogit(pd.Categorical(case.y).codes, A)
         return np.asarray(model.fit(disp=0, method="newton", maxiter=100, tol=1e-12).predict(A))
@@ -209,11 +213,11 @@ def unpenalised(case: Any, X: np.ndarray, weights: np.ndarray, offset: Any) -> n
 @pytest.mark.oracle
 @pytest.mark.parametrize("name", ["group_lasso", "group_mcp", "sparse_group_lasso", "lasso"])
 def test_no_penalty_is_maximum_likelihood(case: Any, name: str) -> None:
-    """statsmodels GLM, MNLogit and RLM; the second takes no weights nor offset, RLM no weights."""
+    """statsmodels GLM, MNLogit, RLM and PHReg; the second takes no offset, none but GLM weights."""
     X = case.X[:, [0, 2, 3, 5]]
     n = len(case.y)
     several = case.family == "multinomial"
-    weights = np.ones(n) if several or case.family == "huber" else case.weights
+    weights = np.ones(n) if several or case.family in {"huber", "cox"} else case.weights
     offset = None if several else case.offset
     expected = unpenalised(case, X, weights, offset)
     fit = gs.fit(
@@ -236,7 +240,7 @@ def test_a_formula_without_penalty_is_ordinary_least_squares(cases: Any) -> None
     case = cases("gaussian")
     for right in ("x + f*g + z", "f:g", "x*f", "0 + f + x", "bs(z, df=4) + x"):
         fit = case.fit_formula(right, lambda_=0.0)
-        expected = smf.ols(f"y ~ {right}", case.frame).fit()
+        expected = smf.ols(f"{case.left} ~ {right}", case.frame).fit()
         np.testing.assert_allclose(fit.predict()[:, 0], expected.fittedvalues, atol=OTHER_PROGRAM)
         assert fit.deviance[0] == pytest.approx(expected.ssr, rel=1e-9)
 

@@ -64,7 +64,7 @@ def assert_replicate(case: Any, fit: gs.PathFit, factor: np.ndarray, right: str,
 def test_replicates_are_separate_fits(case: Any, name: str, right: str) -> None:
     factors = replicates(case)
     fits = gs.fit_replicates(
-        f"y ~ {right}",
+        f"{case.left} ~ {right}",
         case.frame,
         factors,
         family=case.given,
@@ -89,7 +89,7 @@ def test_nonconvex_replicates(cases: Any, name: str) -> None:
         case = cases(family, n=150)
         factors = replicates(case)[2:]
         fits = gs.fit_replicates(
-            "y ~ f + x",
+            f"{case.left} ~ f + x",
             case.frame,
             factors,
             family=case.given,
@@ -108,7 +108,7 @@ def test_levels_that_vanish(case: Any, name: str) -> None:
     """Without its rows a level has coefficient 0, and ranks count what is left."""
     factor = (case.frame["f"] != "q").to_numpy().astype(float)
     fits = gs.fit_replicates(
-        "y ~ f*g + x",
+        f"{case.left} ~ f*g + x",
         case.frame,
         factor,
         family=case.given,
@@ -130,7 +130,7 @@ def test_interactions_with_empty_cells(case: Any, right: str) -> None:
     cell = (case.frame["f"] == "p") & case.frame["g"].isin(["s", "t"])
     factor = (~cell).to_numpy().astype(float)
     (fit,) = gs.fit_replicates(
-        f"y ~ {right}",
+        f"{case.left} ~ {right}",
         case.frame,
         factor,
         family=case.given,
@@ -164,7 +164,7 @@ def test_replicates_of_a_matrix(case: Any, penalty: str) -> None:
 def test_ones_are_the_fit(case: Any) -> None:
     fit = case.fit_formula("f*x", weights="w", tol=TIGHT)
     (ones,) = gs.fit_replicates(
-        "y ~ f*x",
+        f"{case.left} ~ f*x",
         case.frame,
         np.ones(len(case.y)),
         family=case.given,
@@ -183,9 +183,11 @@ def test_rows_dropped_for_missing_values(cases: Any) -> None:
     frame = case.frame.copy()
     frame.loc[[3, 17], "x"] = np.nan
     factors = replicates(case)
-    fits = gs.fit_replicates("y ~ f + x", frame, factors, n_lambda=5, tol=TIGHT)
+    fits = gs.fit_replicates(f"{case.left} ~ f + x", frame, factors, n_lambda=5, tol=TIGHT)
     kept = frame["x"].notna().to_numpy()
-    others = gs.fit_replicates("y ~ f + x", frame[kept], factors[:, kept], n_lambda=5, tol=TIGHT)
+    others = gs.fit_replicates(
+        f"{case.left} ~ f + x", frame[kept], factors[:, kept], n_lambda=5, tol=TIGHT
+    )
     for one, other in zip(fits, others, strict=True):
         np.testing.assert_allclose(one.coef_path, other.coef_path, atol=1e-12)
 
@@ -193,7 +195,7 @@ def test_rows_dropped_for_missing_values(cases: Any) -> None:
 def test_predictions_of_a_level_that_a_replicate_lacks(cases: Any) -> None:
     case = cases("gaussian")
     factor = (case.frame["f"] != "q").to_numpy().astype(float)
-    (fit,) = gs.fit_replicates("y ~ f + x", case.frame, factor, n_lambda=5)
+    (fit,) = gs.fit_replicates(f"{case.left} ~ f + x", case.frame, factor, n_lambda=5)
     new = pd.DataFrame({"f": ["q"], "x": [0.0]})
     part = fit.predict(new, float(fit.lambda_[-1]), type="terms")
     assert part["f"][0] == 0.0

@@ -261,7 +261,7 @@ def test_factors_are_a_matrix_of_indicators(case: Any, name: str, arithmetic: st
             options = options_of(name, arithmetic, standardize=standardize)
             options["weights"] = case.weights
             coded = case.fit_formula(right, **options)
-            matrix = gs.fit(np.hstack(columns), frame["y"], family=case.given, **labels, **options)
+            matrix = gs.fit(np.hstack(columns), case.column, family=case.given, **labels, **options)
             np.testing.assert_allclose(matrix.lambda_, coded.lambda_, rtol=1e-10)
             np.testing.assert_allclose(link(matrix), link(coded), atol=SAME, rtol=0)
 

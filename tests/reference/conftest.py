@@ -61,8 +61,10 @@ class Case:
         return np.array(self.data["x"], dtype=float)
 
     @cached_property
-    def y(self) -> np.ndarray:
-        """Response: numbers, or the names of classes."""
+    def y(self) -> Any:
+        """Response: numbers, the names of classes, or survival times."""
+        if self["family"] == "cox":
+            return gs.Surv(self.data["y"]["time"], self.data["y"]["status"])
         y = np.array(self.data["y"], dtype=float)
         return y if self["family"] != "multinomial" else np.array([f"class {k:g}" for k in y])
 
@@ -111,13 +113,16 @@ class Case:
     @cached_property
     def intercept(self) -> np.ndarray:
         """The peer's intercepts, (L,) or (L, K), those of the softmax with mean zero."""
+        if self["family"] == "cox":
+            return np.zeros(len(self.lambda_))
         return self.seen(np.array(self["intercept"], dtype=float), axis=1)
 
     @cached_property
     def eta(self) -> np.ndarray:
         """The peer's linear predictors, (L, n) or (L, n, K)."""
         if self.coef.ndim == 2:
-            return self.offset + self.intercept[:, None] + self.coef @ self.x.T
+            eta = self.offset + self.intercept[:, None] + self.coef @ self.x.T
+            return eta - eta.mean(axis=1, keepdims=True) if self["family"] == "cox" else eta
         assert not self.offset.any()
         eta = self.intercept[:, None, :] + np.einsum("np,lpk->lnk", self.x, self.coef)
         return self.seen(eta, axis=2)
@@ -298,7 +303,7 @@ SELECTIONS = {
     "of_formula": lambda case: (
         case["kind"] == "path" and "formula" in read(f"data/{case['data']}.json")
     ),
-    "crossed": lambda case: case["kind"] == "cv",
+    "crossed": lambda case: case["kind"] == "cv" and case["family"] != "cox",
 }
 
 

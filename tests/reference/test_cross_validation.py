@@ -19,6 +19,8 @@ CURVE = 1e-5
 # Of coefficients: glmnet stops earlier here (thresh=1e-16) than in the stored paths (1e-22).
 COEFFICIENTS = 1e-5
 
+SAME = 1e-9  # of linear predictors, at TIGHT
+
 MEASURES = {
     "AUC": "auc",
     "Mean Absolute Error": "mae",
@@ -149,3 +151,26 @@ def test_another_stationary_point_gives_grpregs_number(stored_case):
         mean[out] = fit.predict(case.x[out])[:, -1:]
         reached.append(row_losses(case, mean).mean())
     assert np.abs(np.array(reached) / case["cvm"][place] - 1).min() <= CURVE
+
+
+def test_grpsurvs_curve_from_our_predictions(stored_case):
+    """cv.grpsurv: -2 log partial likelihood of all rows at out-of-fold predictors, per event.
+
+    Ours is another number, that of held-out rows beside the training rows of their fold.
+    """
+    case = stored_case("f_cvgrpsurv_grlasso")
+    cv = cross_validate(case)
+    at_risk = case.y.stop[:, None] <= case.y.stop
+    # theirs are columns, centred over all rows, times coefficients; ours over the training rows
+    folds, eta = np.array(case["foldid"]), np.empty_like(cv.oof)
+    for fold in np.unique(folds):
+        out = folds == fold
+        fit = gs.fit(case.x[~out], case.y[~out], lambda_=case.lambda_, tol=TIGHT, **asked(case))
+        eta[out] = (case.x[out] - case.x.mean(axis=0)) @ fit.coef_path.T
+        own = (case.x[out] - case.x[~out].mean(axis=0)) @ fit.coef_path.T
+        np.testing.assert_allclose(np.log(cv.oof[out]), own, atol=SAME)
+    lost = 2 * (np.log(at_risk @ np.exp(eta)) - eta)[case.y.event]
+    np.testing.assert_allclose(lost.mean(axis=0), case["cvm"], rtol=CURVE)
+    error = lost.std(axis=0, ddof=1) / np.sqrt(len(lost))
+    np.testing.assert_allclose(error, case["cvse"], rtol=CURVE)
+    np.testing.assert_allclose(cv.path.coef_path, case["full_fit"]["coef"], atol=COEFFICIENTS)
