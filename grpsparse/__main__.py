@@ -163,6 +163,8 @@ def read_family(text: str) -> Any:
     --------
     >>> read_family("huber:delta=2").delta
     2.0
+    >>> read_family("cox:ties=efron")
+    Cox(ties='efron')
     """
     from grpsparse import families
 
@@ -184,7 +186,8 @@ def _with_parameters(
                 f"{given!r} in {option} {text!r} is not a parameter of {name!r}; give "
                 f"{' or '.join(f'{each}=VALUE' for each in known) or 'the name alone'}."
             )
-        values[key] = _value(value, given, option, error)
+        named = isinstance(getattr(part, key), str)
+        values[key] = value if named else _value(value, given, option, error)
     return replace(part, **values) if values else part
 
 
@@ -318,7 +321,7 @@ def _add_fit_cv(commands: Any) -> None:
     more.add_argument("--folds", metavar="N", help="number of folds, or a column of fold ids")
     more.add_argument("--fold-groups", metavar="COLUMN", help="keep rows of a cluster together")
     more.add_argument("--seed", type=int, help="seed of the folds")
-    more.add_argument("--measure", help="deviance, class, auc, brier, mse or mae")
+    more.add_argument("--measure", help="deviance, class, auc, brier, mse, mae or c_index")
     more.add_argument(
         "--no-stratify",
         dest="stratify",

@@ -80,7 +80,7 @@ def fit(
     family : str or Family
         A name of :func:`grpsparse.families.names` (``"gaussian"``, ``"binomial"``, ...), or an
         object such as ``gs.families.Huber(delta=2.0)``; ``"auto"`` takes a categorical, string
-        or boolean response as classes, any other as gaussian.
+        or boolean response as classes, survival times as cox, any other as gaussian.
     penalty : str or Penalty
         A name of :func:`grpsparse.penalties.names`, or an object such as
         ``GroupMCP(gamma=4)``. ``"lasso"``, ``"elastic_net"``, ``"mcp"`` and ``"scad"`` see
@@ -198,10 +198,11 @@ def fit_cv(
     fold_groups : array or str, optional
         Cluster of every row, or its column: rows of one cluster stay in one fold.
     stratify : bool
-        Balance classes over folds.
+        Balance classes, or events, over folds.
     measure : str, optional
         ``"deviance"``, ``"class"``, ``"auc"``, ``"brier"``, ``"mse"`` or ``"mae"``; by default
-        the deviance, and the mean squared error for gaussian.
+        the deviance, and the mean squared error for gaussian. For survival times
+        ``"deviance"``, which judges held-out rows beside training rows, or ``"c_index"``.
     seed : int, optional
         Seed of the folds.
     **keywords

@@ -246,6 +246,9 @@ def test_families_with_parameters(calls, table):
         read_family("huber:delta=big")
     with pytest.raises(FamilyError, match="positive number"):
         read_family("huber:delta=0")
+    assert read_family("cox:ties=efron").ties == "efron"
+    with pytest.raises(FamilyError, match="'breslow' or 'efron'"):
+        read_family("cox:ties=exact")
     assert main(["fit", FORMULA, table, "--family", "huber:delta=2"]) == 0
     assert calls[0][2]["family"].delta == 2.0
     assert main(["fit", FORMULA, table, "--family", "auto"]) == 0
