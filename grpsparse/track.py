@@ -161,7 +161,10 @@ class Track:
 
     def _look_around(self, state: State) -> tuple[BoolArray, FloatArray]:
         """Let groups join that violate the conditions at a point; return all, and the gradient."""
-        problem, look = self.problem, self.screen.look(state, self._lambda, self._kept, self.working)
+        problem, look = (
+            self.problem,
+            self.screen.look(state, self._lambda, self._kept, self.working),
+        )
         if look.full:
             look = self.screen.receive(look, problem.coordinates.correlate(look.weighted))
         self._work.passes += look.passes

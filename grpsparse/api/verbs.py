@@ -158,7 +158,7 @@ def fit(
     typed = {name: value for name, value in given.items() if value is not _DEFAULTS[name]}
     call = call_text("fit", formula, typed)
     result = path_fit(opened, _full_path(opened), opened.weights, call)
-    warn_unconverged([result], stacklevel=4)
+    warn_unconverged([result], opened.resolved.solver, stacklevel=4)
     return result
 
 
@@ -243,7 +243,7 @@ def fit_cv(
         seed=seed,
         calls=(call_text("fit", formula, keywords), call_text("fit_cv", formula, given)),
     )
-    warn_unconverged([result.path], stacklevel=3)
+    warn_unconverged([result.path], opened.resolved.solver, stacklevel=3)
     return result
 
 
@@ -311,7 +311,7 @@ def fit_replicates(
         path_fit(opened, path, each, call)
         for path, each in zip(paths[1:] if chosen else paths, weights, strict=True)
     ]
-    warn_unconverged(fits, stacklevel=3)
+    warn_unconverged(fits, resolved.solver, stacklevel=3)
     return fits
 
 

@@ -13,6 +13,7 @@ together reach the outer plateau.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from math import sqrt
 from typing import ClassVar, Self
 
 import numpy as np
@@ -96,7 +97,7 @@ class CompositeMCP(NestedFunctions):
 
     def weak_convexity(self, level: Array | float) -> float:
         """Return v 3 sqrt(max(level)) / gamma, the concavity of a block of one coefficient at 0."""
-        return self.scale * 3.0 * largest(level) ** 0.5 / self.gamma
+        return 3.0 * self.scale * sqrt(largest(level)) / self.gamma
 
     def rescaled(self, factor: float) -> Self:
         """Return P(factor b; l) / factor, unless `rescale` is False."""

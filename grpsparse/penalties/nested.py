@@ -82,9 +82,7 @@ def compose(
     inner, inner_slope, inner_bend = penalty.inner(size, level[owner])
     total = np.bincount(owner, weights=inner, minlength=level.size)
     value, slope, bend = penalty.outer(total, level, count)
-    return Composed(
-        value, slope[owner] * inner_slope, slope[owner] * inner_bend, inner_slope, bend
-    )
+    return Composed(value, slope[owner] * inner_slope, slope[owner] * inner_bend, inner_slope, bend)
 
 
 def largest_entries(rows: FloatArray, starts: IntArray) -> FloatArray:
@@ -230,9 +228,7 @@ def _best(penalty: _Mapped, size: FloatArray, step: float, level: float) -> Floa
     return best
 
 
-def _first_root(
-    excess: Callable[[float], tuple[float, float]], low: float, high: float
-) -> float:
+def _first_root(excess: Callable[[float], tuple[float, float]], low: float, high: float) -> float:
     """Return the first root of a function that bends upwards, or `low` where there is none.
 
     Newton's method from the left never passes it.

@@ -125,7 +125,7 @@ class Problem:
     start: NullFit
     scale: float
     lambda_max: float
-    # lambda_max of the group lasso (a nested penalty's own), or the null residual's norm if that is 0
+    # lambda_max, where norms are judged that of the group lasso, or if 0 the null residual's norm
     gradient_scale: float
     curvature: float  # of the loss in eta, typical at the null fit; its bound if it is steep
     squares: Deferred[FloatArray]  # W-norms squared of the coordinates, (q,)

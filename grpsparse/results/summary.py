@@ -119,7 +119,7 @@ def summarise(fit: PathFit, lambda_: float, *, coefficients: bool = False) -> Pa
         table=term_table(fit, points),
         coefficients=coef_table(fit, points),
         n_classes=int(fit.raw_intercept.shape[1]),
-        by_columns=fit.settings.groups == "column" or penalty.l1_fraction > 0,
+        by_columns=fit.settings.groups == "column" or penalty.l1_fraction > 0 or penalty.nested,
         show_coefficients=coefficients,
         outputs="responses" if classes_of(fit) is None else "classes",
     )

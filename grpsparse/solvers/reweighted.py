@@ -104,6 +104,14 @@ class Reweighted:
         """Name under which it can be asked for."""
         return "reweighted"
 
+    @property
+    def ending(self) -> str | None:
+        """What to print where it ends before points are stationary; see `solvers.ending`."""
+        if self.max_stages is None:
+            return None
+        stages = "1 stage" if self.max_stages == 1 else f"{self.max_stages} stages"
+        return f"points are those after at most {stages} of reweighting, stationary or not"
+
     def supports(self, problem: Problem) -> str | None:
         """Return None for a concave penalty that is a sum over groups."""
         penalty = problem.penalty
@@ -159,10 +167,10 @@ class _Run:
             task = replace(self.task, groups=self.groups, accuracy=accuracy, gradient=gradient)
             point = self._solve(point, task, self._slopes(anchor, number))
             held = self.groups
-            gradient = self._look(point)
+            gradient = seen = self._look(point)
             if (self.groups & ~held).any():
                 continue
-            left = self._left(point, gradient, self._slopes(anchor, number))
+            left = self._left(point, seen, self._slopes(anchor, number))
             stalled = stalled + 1 if left > PROGRESS * best else 0
             best = min(best, left)
             if left <= SHARE * self.task.target or self.used >= self.max_iter:
@@ -170,7 +178,7 @@ class _Run:
             if stalled >= PATIENCE and accuracy <= FINEST:
                 break
             accuracy = max(TIGHTER * min(accuracy, self.task.target**2), FINEST)
-        return point, self._left(point, gradient, self._slopes(point, number + 1))
+        return point, self._left(point, seen, self._slopes(point, number + 1))
 
     def newton(self, point: State) -> State:
         """Take Newton steps on the penalty itself, where active coefficients are few."""

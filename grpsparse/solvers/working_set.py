@@ -303,7 +303,9 @@ def _by_coefficient(spans: IntArray) -> tuple[IntArray, IntArray]:
     sizes = spans[:, 1] - spans[:, 0]
     widths = spans[:, 3] - spans[:, 2]
     place = np.repeat(np.arange(sizes.size), sizes * widths)
-    within = np.arange(place.size) - np.repeat(np.cumsum(sizes * widths) - sizes * widths, sizes * widths)
+    within = np.arange(place.size) - np.repeat(
+        np.cumsum(sizes * widths) - sizes * widths, sizes * widths
+    )
     out = spans[place]
     row, column = within // widths[place], within % widths[place]
     out[:, 0] += row
