@@ -1,13 +1,13 @@
-"""Composite MCP: an MCP of group sums of MCPs, p(b) = M(sum_j M(|b_j|; L, gamma); L, m gamma L / 2).
+"""Composite MCP: an MCP of group sums of MCPs, p(b) = M(sum_j M(|b_j|; L, g); L, m g L / 2).
 
-M(t; L, a) = L t - t**2 / (2 a) up to t = a L and constant beyond, L = sqrt(l), and m is the number
-of coefficients of the block. The slope is l where the block is zero; it falls with every
-coefficient, and is zero for the whole block as soon as all of them are past gamma L. Outside the
-gaussian family P(v b; l) / v takes its place, v the curvature of the loss, as for MCP.
+M(t; L, a) = L t - t**2 / (2 a) up to t = a L and constant beyond, L = sqrt(l), g is gamma, and m
+the number of coefficients of the block. The slope is l where the block is zero; it falls with
+every coefficient, and is zero for the whole block once all of them are past g L, where the outer
+function becomes flat too. Outside the gaussian family P(v b; l) / v takes its place, v the
+curvature of the loss, as for MCP.
 
-References: Breheny & Huang (2009), doi:10.4310/SII.2009.v2.n3.a10, as "group bridge's" rival; the
-outer parameter is that of Breheny (2015), doi:10.1111/biom.12300, at which all coefficients
-together reach the outer plateau.
+References: Breheny & Huang (2009), doi:10.4310/SII.2009.v2.n3.a10; Huang, Breheny & Ma (2012),
+doi:10.1214/12-STS392, for its name.
 """
 
 from __future__ import annotations

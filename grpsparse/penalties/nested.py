@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -216,32 +217,37 @@ def _best(penalty: _Mapped, size: FloatArray, step: float, level: float) -> Floa
     steepest = step * float(penalty.outer(np.zeros(1), levels, count)[1][0])
     edges = np.concatenate([[0.0], penalty.thresholds(size, level), [steepest]])
     edges = np.unique(edges[edges <= steepest])[::-1]  # from small points to large ones
-    best = np.zeros_like(size)
-    least = cost(best)
+    best, least = np.zeros_like(size), inf
     for place, low in enumerate(edges.tolist()):
-        high = edges[place - 1] if place else steepest
-        for mu in (_first_root(excess, low, float(high)), low):
-            point = penalty.shrunk(size, mu, level)
-            value = cost(point)
-            if value < least:
-                best, least = point, value
+        high = float(edges[place - 1]) if place else steepest
+        mu = _first_root(excess, low, high, ACCURACY * steepest)
+        if mu is None:
+            continue
+        point = penalty.shrunk(size, mu, level)
+        value = cost(point)
+        if value < least:
+            best, least = point, value
     return best
 
 
-def _first_root(excess: Callable[[float], tuple[float, float]], low: float, high: float) -> float:
-    """Return the first root of a function that bends upwards, or `low` where there is none.
+def _first_root(
+    excess: Callable[[float], tuple[float, float]], low: float, high: float, noise: float
+) -> float | None:
+    """Return the first root of a function that bends upwards and falls there, None without one.
 
     Newton's method from the left never passes it.
     """
     mu = low
     for _ in range(MOST_STEPS):
         left, slope = excess(mu)
-        if left <= 0.0 or slope >= 0.0:
-            break
+        if left <= noise:
+            return mu if mu > low or left >= -noise else None
+        if slope >= 0.0:
+            return None
         change = -left / slope
         mu += change
-        if mu >= high:
-            return low
+        if mu > high:
+            return None
         if change <= ACCURACY * mu:
             break
     return mu

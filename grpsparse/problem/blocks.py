@@ -112,7 +112,7 @@ class Blocks:
         return compose(penalty, np.abs(theta).ravel(), owner.ravel(), level, count)
 
     def entries(self, n_outputs: int, lambda_: float) -> tuple[IntArray, FloatArray, IntArray]:
-        """Return the block of every coefficient, (q, K), and blocks' levels and coefficients, (B,)."""
+        """Return the block of every coefficient, (q, K), and level and size of blocks, (B,)."""
         copies = 1 if self.shared else n_outputs
         first = copies * np.repeat(np.arange(self.sizes.size), self.sizes)
         classes = np.zeros(n_outputs, np.int64) if self.shared else np.arange(n_outputs)

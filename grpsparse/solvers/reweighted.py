@@ -17,7 +17,7 @@ ceases to be a proximal point in their place; then e is a share of the least nor
 which falls at every stage; and block descent, whose steps are proximal, settles which groups stay.
 
 References: Zhang (2010), Journal of Machine Learning Research 11, 1081-1107; Zhang (2013),
-doi:10.3150/12-BEJ452; Zou & Li (2008), doi:10.1214/009053607000000802.
+doi:10.48550/arXiv.1106.0565; Zou & Li (2008), doi:10.1214/009053607000000802.
 """
 
 from __future__ import annotations
