@@ -40,6 +40,8 @@ __all__ = ["Reweighted"]
 
 MOST_STAGES = 200
 SHARE = 0.5  # of the certificate wanted, that a stage may leave and that slopes may move by
+ROUGH = 0.01  # of what the end of a stage moves slopes by, that it may leave if others follow
+FIRST_ACCURACY = 1e-7  # of such a stage, tightened until it leaves no more
 ANNEALING = 0.1  # share of the least norm that is added, by which it falls from stage to stage
 STEEP_STAGES = 6  # of a penalty of infinite slope, before block descent
 ROUNDS = 40  # of a stage, each more accurate
@@ -119,7 +121,7 @@ class Reweighted:
             return f"the {penalty.title} is convex already; take solver='block_descent'."
         if penalty.joint:
             return f"the {penalty.title} is not a sum over groups; take solver='auto'."
-        if penalty.steep and not np.isfinite(penalty.radial_curvature(np.ones(1), np.ones(1))[0]):
+        if penalty.steep and penalty.derivative(1.0, 1.0) == 0.0:
             return f"the {penalty.title} has no slopes; take solver='block_descent'."
         return None if penalty.nested else BlockDescent().supports(problem)
 
@@ -132,8 +134,9 @@ class Reweighted:
         if steep and task.again:
             last = 0
         settled, support = False, None
+        rough = ROUGH if self.max_stages is None else 0.0
         for stage in range(last):
-            point, left = run.stage(point, anchor, stage)
+            point, left = run.stage(point, anchor, stage, rough)
             settled = left <= SHARE * task.target
             if settled or run.used >= self.max_iter:
                 break
@@ -158,10 +161,30 @@ class _Run:
         self.max_iter = max_iter
         self.used = self.newton_steps = self.stages = 0
 
-    def stage(self, point: State, anchor: State | None, number: int) -> tuple[State, float]:
-        """Minimise loss and tangent at an anchor; return the point, and its own violation."""
+    def stage(
+        self, point: State, anchor: State | None, number: int, rough: float
+    ) -> tuple[State, float]:
+        """Minimise loss and tangent at an anchor; return the point, and its own violation.
+
+        Parameters
+        ----------
+        point : State
+            Where to start.
+        anchor : State or None
+            Where slopes are taken, None being zero.
+        number : int
+            Stages before.
+        rough : float
+            What the stage may leave, over what its end moves the slopes by.
+        """
         self.stages += 1
-        accuracy, gradient = self.task.accuracy, self.task.gradient
+        accuracy, gradient, enough = (
+            self.task.accuracy,
+            self.task.gradient,
+            SHARE * self.task.target,
+        )
+        if rough > 0.0:
+            accuracy = max(accuracy, FIRST_ACCURACY)
         best, stalled = np.inf, 0
         for _ in range(ROUNDS):
             task = replace(self.task, groups=self.groups, accuracy=accuracy, gradient=gradient)
@@ -171,14 +194,16 @@ class _Run:
             if (self.groups & ~held).any():
                 continue
             left = self._left(point, seen, self._slopes(anchor, number))
+            moved = self._left(point, seen, self._slopes(point, number + 1))
             stalled = stalled + 1 if left > PROGRESS * best else 0
             best = min(best, left)
-            if left <= SHARE * self.task.target or self.used >= self.max_iter:
+            if left <= max(enough, rough * moved) or self.used >= self.max_iter:
                 break
             if stalled >= PATIENCE and accuracy <= FINEST:
                 break
-            accuracy = max(TIGHTER * min(accuracy, self.task.target**2), FINEST)
-        return point, self._left(point, seen, self._slopes(point, number + 1))
+            floor = enough**2 if accuracy <= self.task.accuracy else accuracy
+            accuracy = max(TIGHTER * min(accuracy, floor), FINEST)
+        return point, moved
 
     def newton(self, point: State) -> State:
         """Take Newton steps on the penalty itself, where active coefficients are few."""
