@@ -57,7 +57,7 @@ class CompositeMCP(NestedFunctions):
     >>> CompositeMCP(gamma=3.0).value([4.0, 3.0], 1.0)
     1.5
     >>> CompositeMCP(gamma=3.0).prox([4.0, 0.5], 1.0, 1.0)
-    array([4. , 0. ])
+    array([4., 0.])
     """
 
     gamma: float = 3.0

@@ -47,10 +47,10 @@ class GroupExponentialLasso(NestedFunctions):
 
     Examples
     --------
-    >>> GroupExponentialLasso(tau=0.5).value([1.0, -1.0], 0.0)
-    0.0
-    >>> GroupExponentialLasso(tau=0.5).prox([0.9, -1.0], 1.0, 1.0)
-    array([ 0., -0.])
+    >>> GroupExponentialLasso(tau=0.5).derivative([0.0, 2.0], 2.0).round(3)
+    array([2.   , 1.213])
+    >>> GroupExponentialLasso(tau=0.5).prox([1.5, 0.5], 1.0, 1.0).round(3)
+    array([0.844, 0.   ])
     """
 
     tau: float = 1.0 / 3.0

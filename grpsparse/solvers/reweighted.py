@@ -83,7 +83,7 @@ class Reweighted:
     >>> two = gs.fit("bwt ~ age + lwt + race + smoke", data, penalty="group_capped_l1",
     ...              solver=gs.solvers.Reweighted(max_stages=2), lambda_=[100.0, 30.0])
     >>> two.diagnostics["stages"].tolist()
-    [2, 2]
+    [1, 2]
     """
 
     max_stages: int | None = None
