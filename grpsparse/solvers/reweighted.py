@@ -178,14 +178,9 @@ class _Run:
             What the stage may leave, over what its end moves the slopes by.
         """
         self.stages += 1
-        accuracy, gradient, enough = (
-            self.task.accuracy,
-            self.task.gradient,
-            SHARE * self.task.target,
-        )
-        if rough > 0.0:
-            accuracy = max(accuracy, FIRST_ACCURACY)
-        best, stalled = np.inf, 0
+        enough, gradient = SHARE * self.task.target, self.task.gradient
+        accuracy = max(self.task.accuracy, FIRST_ACCURACY if rough > 0.0 else 0.0)
+        moved, best, stalled = np.inf, np.inf, 0
         for _ in range(ROUNDS):
             task = replace(self.task, groups=self.groups, accuracy=accuracy, gradient=gradient)
             point = self._solve(point, task, self._slopes(anchor, number))
