@@ -15,7 +15,7 @@ TIGHT = 1e-12
 SAME = 1e-8  # of linear predictors: two convex problems that are one, at certificates of TIGHT
 FALLS = 1e-12  # of an objective of about 1: rounding
 RECOMPUTED = 1e-10  # rounding of sums in another order, over lambda_max
-AS_GOOD = 0.01  # of an error, which a group of noise would make larger by a tenth
+AS_GOOD = 0.03  # of an error, which a group of noise makes larger by a tenth
 CONCAVE = (
     "group_mcp",
     "group_scad",
