@@ -53,6 +53,8 @@ class Work:
         Quadratic models of the loss that were swept, or solved by Newton's method.
     working_set : int
         Groups swept at the end.
+    stages : int
+        Convex majorisers minimised one after the other, of a solver that has stages.
     seconds_screen, seconds_solve, seconds_certify : float
         Wall seconds.
     """
@@ -62,6 +64,7 @@ class Work:
     sweeps: int = 0
     newton_steps: int = 0
     working_set: int = 0
+    stages: int = 0
     seconds_screen: float = 0.0
     seconds_solve: float = 0.0
     seconds_certify: float = 0.0
@@ -86,7 +89,7 @@ class Effort:
 
     Parameters
     ----------
-    groups, passes, sweeps, newton_steps, working_set
+    groups, passes, sweeps, newton_steps, working_set, stages
         Counts, see :class:`Work`.
     seconds_screen, seconds_solve, seconds_certify
         Wall seconds by stage.
@@ -99,6 +102,7 @@ class Effort:
     sweeps: IntArray
     newton_steps: IntArray
     working_set: IntArray
+    stages: IntArray
     seconds_screen: FloatArray
     seconds_solve: FloatArray
     seconds_certify: FloatArray
@@ -202,6 +206,7 @@ def _effort(works: list[Work], arithmetic: str) -> Effort:
         of("sweeps"),
         of("newton_steps"),
         of("working_set"),
+        of("stages"),
         of("seconds_screen"),
         of("seconds_solve"),
         of("seconds_certify"),

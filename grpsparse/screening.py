@@ -94,7 +94,7 @@ class Screen:
         self._moments = self._inverse = np.empty((0, 0))
         self._reach = Reach(problem, common)
         self.correlation = problem.start.correlation
-        self._norms = problem.blocks.norms(self.correlation)
+        self._norms = problem.blocks.gradient_norms(problem.penalty, self.correlation)
         self._remember(problem.start.dual, self.correlation)
 
     def start(self, working: WorkingSet) -> State:
@@ -139,7 +139,7 @@ class Screen:
         )
         if not full:
             found = correlation[rows] = self._evaluate(look, working)
-            norms[needed] = look.blocks.norms(found)
+            norms[needed] = look.blocks.gradient_norms(problem.penalty, found)
         return look
 
     def _evaluate(self, look: Look, working: WorkingSet) -> FloatArray:
@@ -168,7 +168,7 @@ class Screen:
         self.correlation = correlation
         self._remember(look.dual, correlation)
         blocks = self._problem.blocks
-        self._norms = blocks.norms(correlation)
+        self._norms = blocks.gradient_norms(self._problem.penalty, correlation)
         every, rows = np.arange(blocks.weight.size), np.arange(correlation.shape[0])
         return replace(look, needed=every, rows=rows, blocks=blocks, full=False, passes=1.0)
 

@@ -139,16 +139,46 @@ class Track:
             ahead = AHEAD_LONG if problem.data.y.shape[0] > LONG else AHEAD
             soon = self.screen.kept(ahead * self._lambda, self._lambda)
             self.working.add(self._kept | soon)
-        task = Task(self._lambda, self._kept, self._accuracy, self.tol, self._gradient)
+        task = Task(
+            self._lambda,
+            self._kept,
+            self._accuracy,
+            self.tol,
+            self._gradient,
+            again=self._round > 0,
+            look=self._look_around,
+        )
         solution = self.solver.solve(problem, self.state, self.working, task)
         self.state, self._solution = solution.state, solution
         self._norms = self._norms_of(solution.state)
         work.sweeps += solution.n_iter
         work.newton_steps += solution.newton_steps
+        work.stages += solution.stages
         work.seconds_solve += perf_counter() - clock
         clock = perf_counter()
         self._look = self.screen.look(self.state, self._lambda, self._kept, self.working)
         work.seconds_screen += perf_counter() - clock
+
+    def _look_around(self, state: State) -> tuple[BoolArray, FloatArray]:
+        """Let groups join that violate the conditions at a point; return all, and the gradient."""
+        problem, look = (
+            self.problem,
+            self.screen.look(state, self._lambda, self._kept, self.working),
+        )
+        if look.full:
+            look = self.screen.receive(look, problem.coordinates.correlate(look.weighted))
+        self._work.passes += look.passes
+        self._work.groups += look.needed.size
+        self._kept = self._kept.copy()
+        self._kept[self._joining(look)] = True
+        self.working.add(self._kept)
+        return self._kept, self.screen.correlation[self.working.coordinates]
+
+    def _joining(self, look: Look) -> IntArray:
+        """Return the groups not kept that zero is not optimal for."""
+        known = self.screen.correlation[look.rows]
+        excess = look.blocks.excess(self.problem.penalty, known, self._lambda)
+        return look.needed[(excess > 0).any(axis=1) & ~self._kept[look.needed]]
 
     def weighted_dual(self) -> FloatArray:
         """Return W dual, (n, K)."""
@@ -188,12 +218,10 @@ class Track:
 
     def _again(self, value: float, look: Look) -> bool:
         """Prepare another round, or return False where none would help."""
-        problem, solution = self.problem, self._solution
+        solution = self._solution
         rounded = self.working.rounded is not None
         self._gradient = None if rounded else self.screen.gradient(self.state, self.working)
-        known = self.screen.correlation[look.rows]
-        joining = (look.blocks.excess(problem.penalty, known, self._lambda) > 0).any(axis=1)
-        new = look.needed[joining & ~self._kept[look.needed]]
+        new = self._joining(look)
         if new.size:
             self._kept[new] = True
             return True

@@ -14,7 +14,7 @@ from grpsparse.groups import BoolArray, Deferred, FloatArray, IntArray
 from grpsparse.path import Path
 from grpsparse.problem import Blocks, Problem
 from grpsparse.results import PathFit, Settings, Training
-from grpsparse.solvers import Solver
+from grpsparse.solvers import Solver, ending
 
 __all__ = ["path_fit", "warn_unconverged"]
 
@@ -85,26 +85,30 @@ def _without_shift(problem: Problem, found: _Found, lambdas: FloatArray) -> Floa
     """Return theta with the mean over classes taken off where nothing sees it."""
     theta = found.theta
     centred = theta - theta.mean(axis=2, keepdims=True)
-    free = np.tile(~found.blocks.penalised, (lambdas.size, 1))
+    sizes = found.blocks.sizes
+    free = np.tile(np.repeat(~found.blocks.penalised, sizes), (lambdas.size, 1))
     if not problem.penalty.convex:
         for place, at in enumerate(lambdas.tolist()):
             points = (theta[place], centred[place])
             free[place] |= _in_flat_zone(problem, found.blocks, points, at)
-    sizes = found.blocks.sizes
-    return np.where(np.repeat(free, sizes, axis=1)[:, :, None], centred, theta)
+    return np.where(free[:, :, None], centred, theta)
 
 
 def _in_flat_zone(
     problem: Problem, blocks: Blocks, points: tuple[FloatArray, FloatArray], lambda_: float
 ) -> BoolArray:
-    """Return the groups (g,) whose penalty is constant at all of the points."""
+    """Return the coordinates (a,) around which the penalty is constant at all of the points."""
+    penalty = problem.penalty
+    if penalty.nested:
+        slopes = [blocks.slopes(penalty, point, lambda_) for point in points]
+        return np.asarray(np.logical_and.reduce([(each == 0).all(axis=1) for each in slopes]))
     level = lambda_ * blocks.weight
     flat = [
-        problem.penalty.radial_derivative(norms, level) == 0
+        penalty.radial_derivative(norms, level) == 0
         for point in points
         for norms in blocks.norms(point).T
     ]
-    return np.asarray(np.logical_and.reduce(flat))
+    return np.repeat(np.logical_and.reduce(flat), blocks.sizes)
 
 
 def _group_norms(problem: Problem, found: _Found) -> FloatArray:
@@ -171,6 +175,8 @@ def _settings(opened: Opened, path: Path, call: str) -> Settings:
     if opened.model.formula is None and not resolved.by_column:
         groups = "labels"
     stopped = () if path.stopped is None else (path.stopped,)
+    early = ending(resolved.solver)
+    ended = () if early is None else (early,)
     return Settings(
         call=call,
         standardize=resolved.standardize,
@@ -180,7 +186,7 @@ def _settings(opened: Opened, path: Path, call: str) -> Settings:
         tol=resolved.tol,
         backend="numpy",
         dtype=opened.options.dtype,
-        notes=(*opened.notes, *path.problem.coordinates.notes, *stopped),
+        notes=(*opened.notes, *path.problem.coordinates.notes, *stopped, *ended),
         penalty_factor=tuple(opened.term_factor.tolist()),
         group_weight=opened.options.group_weight or "none",
         baseline=opened.baseline,
@@ -188,7 +194,12 @@ def _settings(opened: Opened, path: Path, call: str) -> Settings:
 
 
 def warn_unconverged(fits: list[PathFit], solver: Solver, *, stacklevel: int) -> None:
-    """Warn once, with the count and the worst certificate, if points did not converge."""
+    """Warn once, with the count and the worst certificate, if points did not converge.
+
+    Not where the solver was to end before they do.
+    """
+    if ending(solver) is not None:
+        return
     missed = [fit.certificate[~fit.converged] for fit in fits]
     count = sum(values.size for values in missed)
     if not count:

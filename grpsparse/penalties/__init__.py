@@ -10,7 +10,9 @@ from __future__ import annotations
 from grpsparse.penalties.adaptive import AdaptiveGroupLasso
 from grpsparse.penalties.capped_l1 import GroupCappedL1
 from grpsparse.penalties.cel0 import GroupCEL0
+from grpsparse.penalties.composite_mcp import CompositeMCP
 from grpsparse.penalties.elastic_net import ElasticNet, GroupElasticNet
+from grpsparse.penalties.group_exponential import GroupExponentialLasso
 from grpsparse.penalties.l0 import GroupL0
 from grpsparse.penalties.lasso import GroupLasso, Lasso
 from grpsparse.penalties.log_sum import GroupLogSum
@@ -20,6 +22,7 @@ from grpsparse.penalties.protocol import (
     AdaptivePenalty,
     ConvexPenalty,
     JointPenalty,
+    NestedPenalty,
     Penalty,
     Segments,
 )
@@ -33,11 +36,13 @@ __all__ = [
     "SCAD",
     "AdaptiveGroupLasso",
     "AdaptivePenalty",
+    "CompositeMCP",
     "ConvexPenalty",
     "ElasticNet",
     "GroupCEL0",
     "GroupCappedL1",
     "GroupElasticNet",
+    "GroupExponentialLasso",
     "GroupL0",
     "GroupLasso",
     "GroupLogSum",
@@ -47,6 +52,7 @@ __all__ = [
     "GroupTransformedL1",
     "JointPenalty",
     "Lasso",
+    "NestedPenalty",
     "Penalty",
     "Segments",
     "SparseGroupLasso",

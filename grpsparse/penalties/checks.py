@@ -1,4 +1,4 @@
-"""Checks of the parameters of a penalty object."""
+"""Checks of the parameters of a penalty object, and of the arguments of its methods."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Callable
 from math import isfinite
 from numbers import Real
 
-from grpsparse.errors import PenaltyError
+from grpsparse.errors import LambdaError, OptionError, PenaltyError
 
-__all__ = ["check_flag", "check_number"]
+__all__ = ["check_flag", "check_number", "checked_lambda", "checked_step"]
 
 
 def check_number(penalty: object, field: str, inside: Callable[[float], bool], words: str) -> None:
@@ -37,3 +37,19 @@ def check_flag(penalty: object, field: str) -> None:
     value = getattr(penalty, field)
     if not isinstance(value, bool):
         raise PenaltyError(f"{type(penalty).__name__}: `{field}` is {value!r}; give True or False.")
+
+
+def checked_lambda(lambda_: float) -> float:
+    """Return a penalty level as a float, or raise if it is negative or not finite."""
+    level = float(lambda_)
+    if not (isfinite(level) and level >= 0.0):
+        raise LambdaError(f"`lambda_` is {lambda_!r}; give a finite number, 0 or larger.")
+    return level
+
+
+def checked_step(step: float) -> float:
+    """Return the step of a proximal map as a float, or raise if it is not positive and finite."""
+    length = float(step)
+    if not (isfinite(length) and length > 0.0):
+        raise OptionError(f"`step` is {step!r}; give a positive finite number.")
+    return length

@@ -2,17 +2,30 @@
 
 ``t`` is the norm of a block and ``l = lambda_ * weight`` its level; ``lambda_`` is always an
 argument, never a field. Sparse group lasso adds ``l1_fraction * lambda_ * sum(abs(b))``. The
-radial functions take whole arrays, one entry per group, of any array library.
+radial functions take whole arrays, one entry per group, of any array library. A nested penalty
+is a function of a sum over coefficients instead, and its radial functions are those of a block
+of one coefficient.
 """
 
 from __future__ import annotations
 
-from typing import Protocol, Self, runtime_checkable
+from typing import Protocol, Self, TypeAlias, runtime_checkable
 
 from grpsparse.backend import Array
 from grpsparse.groups import FloatArray, IntArray
 
-__all__ = ["AdaptivePenalty", "ConvexPenalty", "JointPenalty", "Penalty", "Segments"]
+__all__ = [
+    "AdaptivePenalty",
+    "ConvexPenalty",
+    "Curve",
+    "JointPenalty",
+    "NestedPenalty",
+    "Penalty",
+    "Segments",
+]
+
+Curve: TypeAlias = tuple[Array, Array, Array]
+"""Values of a function, of its derivative and of its second derivative."""
 
 
 class Segments(Protocol):
@@ -62,6 +75,10 @@ class Penalty(Protocol):
     @property
     def joint(self) -> bool:
         """Whether it is a :class:`JointPenalty`, which is not a sum over groups."""
+
+    @property
+    def nested(self) -> bool:
+        """Whether it is a :class:`NestedPenalty`, of single coefficients inside of groups."""
 
     @property
     def solver(self) -> str:
@@ -196,3 +213,19 @@ class JointPenalty(Penalty, Protocol):
         ``sum((x - norms)**2) / 2 + step * P(x; lambda_)`` over x of nonnegative entries; directions
         of groups are left as they are.
         """
+
+
+@runtime_checkable
+class NestedPenalty(Penalty, Protocol):
+    """A penalty ``outer(sum_j inner(abs(b_j)))`` of the coefficients of a block.
+
+    Both functions are concave and do not fall, so that the slope of the penalty in one coefficient
+    is ``outer' inner'``, which is the level where the whole block is zero. Arguments may be arrays
+    of any shapes that go together.
+    """
+
+    def inner(self, size: Array, level: Array) -> Curve:
+        """Return the inner function of absolute coefficients, at 0 from the right."""
+
+    def outer(self, total: Array, level: Array, count: Array | int) -> Curve:
+        """Return the outer function of sums over blocks of `count` coefficients."""

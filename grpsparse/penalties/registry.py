@@ -12,7 +12,9 @@ from grpsparse.errors import PenaltyError
 from grpsparse.penalties.adaptive import AdaptiveGroupLasso
 from grpsparse.penalties.capped_l1 import GroupCappedL1
 from grpsparse.penalties.cel0 import GroupCEL0
+from grpsparse.penalties.composite_mcp import CompositeMCP
 from grpsparse.penalties.elastic_net import ElasticNet, GroupElasticNet
+from grpsparse.penalties.group_exponential import GroupExponentialLasso
 from grpsparse.penalties.l0 import GroupL0
 from grpsparse.penalties.lasso import GroupLasso, Lasso
 from grpsparse.penalties.log_sum import GroupLogSum
@@ -40,6 +42,8 @@ _PENALTIES: dict[str, Penalty] = {
         GroupLq(),
         GroupL0(),
         GroupCEL0(),
+        CompositeMCP(),
+        GroupExponentialLasso(),
         Lasso(),
         ElasticNet(),
         MCP(),

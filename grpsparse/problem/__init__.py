@@ -1,7 +1,7 @@
 """The penalised problem: objective, null fits, lambda_max and certificates."""
 
 from grpsparse.problem.blocks import Blocks
-from grpsparse.problem.certificate import Checked, certify, dual_point
+from grpsparse.problem.certificate import Checked, certify, dual_point, left_over
 from grpsparse.problem.grams import GroupGrams, Matrices
 from grpsparse.problem.moments import Moments, moments_of
 from grpsparse.problem.pivotal import PivotalLambda
@@ -23,6 +23,7 @@ __all__ = [
     "build_problem",
     "certify",
     "dual_point",
+    "left_over",
     "loss_hessian",
     "moments_of",
 ]

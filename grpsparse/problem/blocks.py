@@ -8,12 +8,14 @@ array (q, K) are segments of rows of some of its columns, which is all that pena
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 
 from grpsparse.backend import segment_entries, segment_norms, segment_sums
 from grpsparse.groups import BoolArray, FloatArray, IntArray
-from grpsparse.penalties import Penalty
+from grpsparse.penalties import NestedPenalty, Penalty
+from grpsparse.penalties.nested import Composed, compose, largest_entries
 
 __all__ = ["Blocks"]
 
@@ -95,6 +97,8 @@ class Blocks:
         norms: FloatArray | None = None,
     ) -> float:
         """Return the penalty of the coefficients theta (q, K), whose norms may be known."""
+        if penalty.nested:
+            return float(self.composed(cast(NestedPenalty, penalty), theta, lambda_).value.sum())
         norms, level = self.norms(theta) if norms is None else norms, lambda_ * self.weight
         total = sum(float(penalty.radial_value(column, level).sum()) for column in norms.T)
         if penalty.l1_fraction > 0:
@@ -102,17 +106,54 @@ class Blocks:
             total += float(segment_sums(rows, self.starts) @ self.single_level(penalty, lambda_))
         return total
 
+    def composed(self, penalty: NestedPenalty, theta: FloatArray, lambda_: float) -> Composed:
+        """Return a nested penalty with its derivatives at coefficients theta (q, K)."""
+        owner, level, count = self.entries(theta.shape[1], lambda_)
+        return compose(penalty, np.abs(theta).ravel(), owner.ravel(), level, count)
+
+    def entries(self, n_outputs: int, lambda_: float) -> tuple[IntArray, FloatArray, IntArray]:
+        """Return the block of every coefficient, (q, K), and level and size of blocks, (B,)."""
+        copies = 1 if self.shared else n_outputs
+        first = copies * np.repeat(np.arange(self.sizes.size), self.sizes)
+        classes = np.zeros(n_outputs, np.int64) if self.shared else np.arange(n_outputs)
+        count = np.repeat(np.maximum(self.sizes, 1) * (n_outputs // copies), copies)
+        return first[:, None] + classes, np.repeat(lambda_ * self.weight, copies), count
+
+    def slopes(self, penalty: Penalty, theta: FloatArray, lambda_: float) -> FloatArray:
+        """Return the slopes of the penalty at coefficients theta (q, K).
+
+        In the norms, (G, K'), or in the coefficients, (q, K), of a nested penalty; at zero the
+        largest gradient that is allowed.
+        """
+        if penalty.nested:
+            composed = self.composed(cast(NestedPenalty, penalty), theta, lambda_)
+            return composed.slope.reshape(theta.shape)
+        norms, level = self.norms(theta), lambda_ * self.weight
+        slope = [penalty.radial_derivative(column, level) for column in norms.T]
+        allowed = self.allowed(penalty, lambda_)[:, None]
+        return np.where(norms > 0, np.stack(slope, axis=1), allowed)
+
+    def gradient_norms(self, penalty: Penalty, gradient: FloatArray) -> FloatArray:
+        """Return what a penalty measures a gradient of zero blocks by, (G, K').
+
+        Norms, or the largest entries for a nested penalty.
+        """
+        if not penalty.nested:
+            return self.norms(gradient)
+        views = self.views(gradient)
+        return np.stack([largest_entries(view, self.starts) for view in views], axis=1)
+
     def allowed(self, penalty: Penalty, lambda_: float) -> FloatArray:
         """Return the norms up to which a gradient leaves zero optimal, (G,)."""
         limit: FloatArray = penalty.zero_limit(lambda_ * self.weight, self.curvature)
         return limit * self.penalised
 
     def beyond(self, penalty: Penalty, correlation: FloatArray, lambda_: float) -> FloatArray:
-        """Return the norms of the blocks' gradients, less their elementwise part, (G, K')."""
+        """Return the sizes of the blocks' gradients, less their elementwise part, (G, K')."""
         if penalty.l1_fraction > 0:
             cut = np.repeat(self.single_level(penalty, lambda_), self.sizes)[:, None]
             correlation = np.maximum(np.abs(correlation) - cut, 0.0)
-        return self.norms(correlation)
+        return self.gradient_norms(penalty, correlation)
 
     def excess(self, penalty: Penalty, correlation: FloatArray, lambda_: float) -> FloatArray:
         """Return by how much every block's gradient exceeds what zero allows, (G, K')."""

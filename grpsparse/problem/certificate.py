@@ -15,6 +15,8 @@ gradient of the null fit over its weight, which is lambda_max where a penalty is
 Where p'(0+) is infinite every zero is stationary in that sense; there a block has to be its own
 proximal point at step 1 / L_g, L_g a bound on the loss's curvature along it: a zero block by
 the size of its gradient, an active one by being no shorter than such a point can be.
+A nested penalty has a slope for every coefficient, and a block's violation is the largest of
+its coefficients'.
 
 A group that a bound has cleared (:mod:`grpsparse.screening`) limits neither: its correlation
 is proven to be inside the ball, where the conjugate is zero and zero is stationary. So a
@@ -30,12 +32,13 @@ import numpy as np
 
 from grpsparse.groups import FloatArray
 from grpsparse.penalties import ConvexPenalty
+from grpsparse.penalties.nested import largest_entries
 from grpsparse.problem.blocks import Blocks
 from grpsparse.problem.null import Basis, unpenalised_basis
 from grpsparse.problem.problem import Problem, State
 from grpsparse.problem.smooth import Observed, newton
 
-__all__ = ["Checked", "certify", "dual_point", "violation"]
+__all__ = ["Checked", "certify", "dual_point", "left_over", "violation"]
 
 POLISHING_STEPS = 10
 SMALLEST_MIXTURE = 1e-16
@@ -189,20 +192,41 @@ def _stationarity(problem: Problem, lambda_: float, dual: FloatArray, checked: C
 def violation(problem: Problem, lambda_: float, checked: Checked) -> float:
     """Return the largest violation of stationarity over penalised blocks, over their weights."""
     penalty, blocks = problem.penalty, checked.blocks
-    norms = blocks.norms(checked.theta)
-    excess = blocks.excess(penalty, checked.correlation, lambda_)
-    left = np.where(norms > 0, 0.0, np.maximum(excess, 0.0))
-    level = lambda_ * blocks.weight
-    least = penalty.least_norm(level, blocks.curvature) * (1.0 - SHORT)
-    sizes = blocks.sizes
-    for v, (view, theta) in enumerate(
-        zip(blocks.views(checked.correlation), blocks.views(checked.theta), strict=True)
-    ):
-        slope = penalty.radial_derivative(norms[:, v], level)
-        pull = np.divide(slope, norms[:, v], out=np.zeros_like(slope), where=norms[:, v] > 0)
-        balance = view - np.repeat(pull, sizes)[:, None] * theta
-        unbalanced = blocks.norms(balance)[:, 0]
-        unbalanced += (norms[:, v] < least) * blocks.curvature * norms[:, v]
-        left[:, v] = np.where(norms[:, v] > 0, unbalanced, left[:, v])
+    slope = blocks.slopes(penalty, checked.theta, lambda_)
+    left = left_over(blocks, checked.correlation, checked.theta, slope, nested=penalty.nested)
+    if penalty.steep:
+        norms = blocks.norms(checked.theta)
+        least = penalty.least_norm(lambda_ * blocks.weight, blocks.curvature) * (1.0 - SHORT)
+        left += (norms < least[:, None]) * blocks.curvature[:, None] * norms
     relative = left[blocks.penalised] / blocks.weight[blocks.penalised, None]
     return float(relative.max(initial=0.0))
+
+
+def left_over(
+    blocks: Blocks, correlation: FloatArray, theta: FloatArray, slope: FloatArray, *, nested: bool
+) -> FloatArray:
+    """Return what gradients of blocks leave over when penalties have pulled, (G, K').
+
+    Parameters
+    ----------
+    blocks : Blocks
+    correlation, theta : ndarray of shape (q, K)
+        Minus the gradient, and coefficients.
+    slope : ndarray of shape (G, K'), or (q, K) if nested
+        Slopes in norms or in coefficients; a zero one's gradient may be as long.
+    nested : bool
+        Whether the largest coefficient counts; their norm otherwise.
+    """
+    if nested:
+        gap = np.abs(correlation - slope * np.sign(theta))
+        gap = np.where(theta != 0, gap, np.maximum(np.abs(correlation) - slope, 0.0))
+        return np.stack([largest_entries(view, blocks.starts) for view in blocks.views(gap)], 1)
+    norms = blocks.norms(theta)
+    left = np.maximum(blocks.norms(correlation) - slope, 0.0)
+    pull = np.divide(slope, norms, out=np.zeros_like(slope), where=norms > 0)
+    for v, (view, own) in enumerate(
+        zip(blocks.views(correlation), blocks.views(theta), strict=True)
+    ):
+        balance = view - np.repeat(pull[:, v], blocks.sizes)[:, None] * own
+        left[:, v] = np.where(norms[:, v] > 0, blocks.norms(balance)[:, 0], left[:, v])
+    return left

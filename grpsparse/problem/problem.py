@@ -125,7 +125,8 @@ class Problem:
     start: NullFit
     scale: float
     lambda_max: float
-    gradient_scale: float  # lambda_max of the group lasso, or the null residual's norm if that is 0
+    # lambda_max, where norms are judged that of the group lasso, or if 0 the null residual's norm
+    gradient_scale: float
     curvature: float  # of the loss in eta, typical at the null fit; its bound if it is steep
     squares: Deferred[FloatArray]  # W-norms squared of the coordinates, (q,)
     grams: GroupGrams
@@ -143,7 +144,8 @@ class Problem:
     @property
     def turned(self) -> bool:
         """Whether groups may be solved in any orthonormal basis: the penalty is one of norms."""
-        return self.penalty.code == LINEAR and self.penalty.l1_fraction == 0
+        norms_only = self.penalty.l1_fraction == 0 and not self.penalty.nested
+        return self.penalty.code == LINEAR and norms_only
 
     @property
     def least_curvature(self) -> float:
@@ -226,7 +228,8 @@ def build_problem(
     correlation = coordinates.correlate(data.weights[:, None] * dual)
     start = _null_fit(fit, basis, where, dual, correlation, intercept=intercept)
     lambda_max = _largest(penalty.critical_lambda, blocks, correlation)
-    size = _largest(norm_critical, blocks, correlation) or _norm(data, null)
+    first = penalty.critical_lambda if penalty.nested else norm_critical
+    size = _largest(first, blocks, correlation) or _norm(data, null)
     return Problem(
         coordinates,
         data,

@@ -17,14 +17,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from grpsparse.families import n_outputs
 from grpsparse.groups import BoolArray, FloatArray, IntArray, members
-from grpsparse.penalties import Penalty
+from grpsparse.penalties import NestedPenalty, Penalty
 from grpsparse.results.check_conjugate import conjugate, mixture
 from grpsparse.results.check_loss import (
     Rows,
@@ -33,6 +33,7 @@ from grpsparse.results.check_loss import (
     settled,
     unpenalised_fit,
 )
+from grpsparse.results.check_nested import largest_by_block, nested_left
 from grpsparse.results.check_scale import Columns, Coordinates, centred_columns, coordinates
 
 if TYPE_CHECKING:
@@ -345,8 +346,28 @@ def _largest_scale(
 def _violation(case: Case, point: Point, free: Free) -> float:
     """Return the largest violation of stationarity, over the largest gradient of the null fit."""
     penalised = (case.weight > 0) & (point.lambda_ > 0)
-    weight = case.weight[:, None]
-    level = np.broadcast_to(point.lambda_ * weight, point.norms.shape)
+    violation = (_nested if case.penalty.nested else _radial)(case, point)
+    relative = violation[penalised] / case.weight[penalised, None]
+    left = free.spanned @ (case.rows.root * point.dual)
+    worst = max(float(np.max(relative, initial=0.0)), float(np.linalg.norm(left)))
+    return worst / gradient_scale(case)
+
+
+def _nested(case: Case, point: Point) -> FloatArray:
+    """Return what a nested penalty leaves of the gradient of every block, (G, K')."""
+    return nested_left(
+        cast(NestedPenalty, case.penalty),
+        point.lambda_ * case.weight,
+        case.coordinates.group,
+        point.theta,
+        point.correlation,
+        shared=case.shared,
+    )
+
+
+def _radial(case: Case, point: Point) -> FloatArray:
+    """Return what a penalty of norms leaves of the gradient of every block, (G, K')."""
+    level = np.broadcast_to(point.lambda_ * case.weight[:, None], point.norms.shape)
     curvature = np.broadcast_to(case.curvature[:, None], point.norms.shape)
     slope = case.penalty.radial_derivative(point.norms, level)
     limit = case.penalty.zero_limit(level, curvature)
@@ -356,20 +377,23 @@ def _violation(case: Case, point: Point, free: Free) -> float:
     too_steep = np.maximum(case.block_norms(point.correlation) - limit, 0.0)
     short = point.norms < case.penalty.least_norm(level, curvature) * (1.0 - SHORT)
     unbalanced = case.block_norms(balance) + short * curvature * point.norms
-    violation = np.where(active, unbalanced, too_steep)[penalised]
-    worst = float(np.max(violation / weight[penalised], initial=0.0))
-    left = free.spanned @ (case.rows.root * point.dual)
-    return max(worst, float(np.linalg.norm(left))) / gradient_scale(case)
+    left: FloatArray = np.where(active, unbalanced, too_steep)
+    return left
 
 
 def gradient_scale(case: Case) -> float:
     """Return the largest gradient of a penalised block at the null fit, over its weight.
 
+    That is its largest entry for a nested penalty, its norm for others.
     Where nothing is penalised, the size of the null fit's residual takes its place.
     """
     rows, penalised = case.rows, case.weight > 0
     if not penalised.any():
         return float(np.sqrt(rows.share @ np.sum(rows.residual(case.null) ** 2, axis=1)))
     gradient = case.coordinates.rows @ (rows.root * rows.residual(case.start))
-    sizes = case.block_norms(gradient)[penalised]
+    if case.penalty.nested:
+        n_groups, group = case.weight.size, case.coordinates.group
+        sizes = largest_by_block(gradient, group, n_groups, shared=case.shared)[penalised]
+    else:
+        sizes = case.block_norms(gradient)[penalised]
     return float(np.max(sizes / case.weight[penalised, None]))

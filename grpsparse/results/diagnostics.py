@@ -45,9 +45,9 @@ def diagnostics(fit: PathFit) -> pd.DataFrame:
     pandas.DataFrame
         A row per lambda: ``lambda_``; ``groups`` whose gradient the checks worked out, once for
         every check; ``passes`` over X of these checks; ``sweeps``; ``newton_steps``; groups in
-        the ``working_set``; ``seconds_screen``, ``seconds_solve`` and ``seconds_certify``; the
-        ``certificate``; and the ``arithmetic``, ``"residual"``, ``"gram"`` or ``"exact"``, which
-        ``attrs`` holds too.
+        the ``working_set``; ``stages``, of a solver that has them; ``seconds_screen``,
+        ``seconds_solve`` and ``seconds_certify``; the ``certificate``; and the ``arithmetic``,
+        ``"residual"``, ``"gram"`` or ``"exact"``, which ``attrs`` holds too.
 
     Raises
     ------
@@ -67,7 +67,8 @@ def diagnostics(fit: PathFit) -> pd.DataFrame:
 
     effort = _effort(fit)
     data: dict[str, Any] = {"lambda_": fit.lambda_}
-    data |= {name: getattr(effort, name) for name in (*COUNTS, *SECONDS)}
+    counts = (*COUNTS, "stages") if effort.stages.any() else COUNTS
+    data |= {name: getattr(effort, name) for name in (*counts, *SECONDS)}
     data |= {"certificate": fit.certificate, "arithmetic": effort.arithmetic}
     table = pd.DataFrame(data)
     table.attrs["arithmetic"] = effort.arithmetic

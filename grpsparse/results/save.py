@@ -52,6 +52,7 @@ _EFFORT_ARRAYS = (
     "sweeps",
     "newton_steps",
     "working_set",
+    "stages",
     "seconds_screen",
     "seconds_solve",
     "seconds_certify",

@@ -128,7 +128,7 @@ def summarise(fit: PathFit, lambda_: Choice, *, coefficients: bool = False) -> P
         table=term_table(fit, points),
         coefficients=coef_table(fit, points),
         n_classes=int(fit.raw_intercept.shape[1]),
-        by_columns=fit.settings.groups == "column" or penalty.l1_fraction > 0,
+        by_columns=fit.settings.groups == "column" or penalty.l1_fraction > 0 or penalty.nested,
         show_coefficients=coefficients,
         name=f"lambda_{lambda_}" if isinstance(lambda_, str) else "lambda",
         outputs="responses" if classes_of(fit) is None else "classes",

@@ -11,22 +11,30 @@ from grpsparse.solvers.admm import ADMM
 from grpsparse.solvers.arithmetic import by_gram, by_moments
 from grpsparse.solvers.block_descent import BlockDescent
 from grpsparse.solvers.protocol import Solution, Solver, Task
+from grpsparse.solvers.reweighted import Reweighted
 from grpsparse.solvers.store import Store
 from grpsparse.solvers.working_set import WorkingSet, grown_to
 
-__all__ = ["ADMM", "Accelerated", "BlockDescent", "Solution", "Solver", "Store", "Task"]
-__all__ += ["WorkingSet", "by_gram", "by_moments", "get", "grown_to", "names"]
+__all__ = ["ADMM", "Accelerated", "BlockDescent", "Reweighted", "Solution", "Solver", "Store"]
+__all__ += ["Task", "WorkingSet", "by_gram", "by_moments", "ending", "get", "grown_to", "names"]
 
 _SOLVERS: dict[str, Callable[[], Solver]] = {
     "block_descent": BlockDescent,
     "accelerated": Accelerated,
     "admm": ADMM,
+    "reweighted": Reweighted,
 }
 
 
 def names() -> tuple[str, ...]:
     """Return the names that ``solver=`` takes besides ``"auto"``."""
     return tuple(_SOLVERS)
+
+
+def ending(solver: Solver) -> str | None:
+    """Return what to print of a solver that is to end before points are stationary, else None."""
+    sentence: str | None = getattr(solver, "ending", None)
+    return sentence
 
 
 def get(solver: str | Solver) -> Solver:

@@ -13,16 +13,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from grpsparse.problem import Moments, Problem, State
+from grpsparse.problem import Problem, State
 from grpsparse.solvers.moment_sweeps import MomentSweeps
 from grpsparse.solvers.protocol import Solution, Task
-from grpsparse.solvers.support import check_choice, check_iterations, unbounded
+from grpsparse.solvers.support import check_sweeps, nested, unbounded
 from grpsparse.solvers.sweeps import LARGEST_DAMPING, Sweeps
 from grpsparse.solvers.working_set import WorkingSet
 
-__all__ = ["BlockDescent"]
+__all__ = ["BlockDescent", "by_moments", "by_rows"]
 
-ARITHMETICS = ("auto", "residual", "gram")
 PATIENCE = 100  # sweeps before Newton's method is tried in between
 FINE = 1e-9  # certificate for which Newton's method gives the last digits without rows
 
@@ -50,8 +49,7 @@ class BlockDescent:
     arithmetic: str = "auto"
 
     def __post_init__(self) -> None:
-        check_choice("arithmetic", self.arithmetic, ARITHMETICS)
-        check_iterations(self.max_iter)
+        check_sweeps(self.max_iter, self.arithmetic)
 
     @property
     def name(self) -> str:
@@ -60,46 +58,43 @@ class BlockDescent:
 
     def supports(self, problem: Problem) -> str | None:
         """Return None, unless a bound on the curvature is needed and there is none."""
-        return unbounded(problem)
+        return nested(problem) or unbounded(problem)
 
     def solve(self, problem: Problem, start: State, working: WorkingSet, task: Task) -> Solution:
         """Minimise over the task's groups; see :class:`grpsparse.solvers.protocol.Solver`."""
         if working.moments is not None:
-            return _by_moments(working.moments, start, working, task, self.max_iter)
-        work = Sweeps(problem, start, working, task)
-        if task.gradient is None and work.settled():
-            used = work.finish(task.accuracy)
-            if used:
-                return Solution(work.state(), used, newton_steps=used)
-        used, since, patience, steps = 0, 0, PATIENCE, 0
-        while used < self.max_iter:
-            refined, damping = work.gradient is not None, work.damping
-            step = work.newton_step(min(self.max_iter - used, patience), task.accuracy)
-            used, since, steps = used + step.sweeps, since + step.sweeps, steps + 1
-            rejected = work.damping > damping
-            if work.damping > LARGEST_DAMPING:
-                break
-            if not rejected and (refined or min(step.opening, step.left) <= task.accuracy):
-                break
-            if since >= patience:
-                finished = work.finish(0.0)
-                used, since, patience = used + finished, 0, 2 * patience
-        used += work.finish(task.accuracy)
-        if not work.exact:
-            work.refresh()
-        return Solution(
-            work.state(),
-            used,
-            exhausted=used >= self.max_iter,
-            newton_steps=steps,
-        )
+            work = MomentSweeps(working.moments, start, working, task)
+            return by_moments(work, task, self.max_iter)
+        return by_rows(Sweeps(problem, start, working, task), task, self.max_iter)
 
 
-def _by_moments(
-    moments: Moments, start: State, working: WorkingSet, task: Task, max_iter: int
-) -> Solution:
+def by_rows(work: Sweeps, task: Task, max_iter: int) -> Solution:
+    """Take proximal Newton steps until little is gained."""
+    if task.gradient is None and work.settled():
+        used = work.finish(task.accuracy)
+        if used:
+            return Solution(work.state(), used, newton_steps=used)
+    used, since, patience, steps = 0, 0, PATIENCE, 0
+    while used < max_iter:
+        refined, damping = work.gradient is not None, work.damping
+        step = work.newton_step(min(max_iter - used, patience), task.accuracy)
+        used, since, steps = used + step.sweeps, since + step.sweeps, steps + 1
+        rejected = work.damping > damping
+        if work.damping > LARGEST_DAMPING:
+            break
+        if not rejected and (refined or min(step.opening, step.left) <= task.accuracy):
+            break
+        if since >= patience:
+            finished = work.finish(0.0)
+            used, since, patience = used + finished, 0, 2 * patience
+    used += work.finish(task.accuracy)
+    if not work.exact:
+        work.refresh()
+    return Solution(work.state(), used, exhausted=used >= max_iter, newton_steps=steps)
+
+
+def by_moments(work: MomentSweeps, task: Task, max_iter: int) -> Solution:
     """Minimise a gaussian problem without its rows."""
-    work = MomentSweeps(moments, start, working, task)
     used, patience, finished = 0, PATIENCE, 0
     while used < max_iter:
         sweeps, gain = work.sweep(min(max_iter - used, patience))

@@ -9,6 +9,7 @@ from grpsparse.groups import FloatArray, IntArray
 from grpsparse.problem import Moments, Observed, State
 from grpsparse.problem.smooth import ROUNDING, SmoothFit, newton
 from grpsparse.solvers.curved import PenaltyBlocks
+from grpsparse.solvers.nested import NestedBlocks
 from grpsparse.solvers.protocol import Task
 from grpsparse.solvers.working_set import WorkingSet
 
@@ -32,14 +33,25 @@ class MomentSweeps:
     start : State
     working : WorkingSet
     task : Task
+    levels : ndarray of shape (B, 2), optional
+        Of the blocks of the task's groups, in place of lambda times weight.
     """
 
-    def __init__(self, moments: Moments, start: State, working: WorkingSet, task: Task) -> None:
+    def __init__(
+        self,
+        moments: Moments,
+        start: State,
+        working: WorkingSet,
+        task: Task,
+        *,
+        levels: FloatArray | None = None,
+    ) -> None:
         self.moments, self.working, self.task = moments, working, task
         self.theta, self.intercept, self.eta = start.theta.copy(), start.intercept, start.eta
         self.base = start.correlation.T.copy()
         self.plan = working.plan(task.groups, task.lambda_)
-        self.spans, self.levels, self.metric = self.plan.spans, self.plan.levels, self.plan.metric
+        self.spans, self.metric = self.plan.spans, self.plan.metric
+        self.levels = self.plan.levels if levels is None else levels
 
     def sweep(self, max_sweeps: int) -> tuple[int, float]:
         """Sweep until little is gained; return sweeps and first gain over the null deviance."""
@@ -82,7 +94,11 @@ class MomentSweeps:
         problem = self.moments.problem
         if not self.spans.size:
             return 0
-        blocks = PenaltyBlocks.of(problem.penalty, self.spans, self.levels, self.theta.shape)
+        blocks: PenaltyBlocks | NestedBlocks
+        if problem.penalty.nested:
+            blocks = NestedBlocks.of(problem, self.working, self.task.lambda_)
+        else:
+            blocks = PenaltyBlocks.of(problem.penalty, self.spans, self.levels, self.theta.shape)
         free = blocks.free_entries(self.theta)
         used = np.flatnonzero(free[:, 0])
         if not 0 < used.size <= NEWTON_VARIABLES:
@@ -93,7 +109,7 @@ class MomentSweeps:
         self.base -= step.T @ self.moments.gram[used]
         return fit.n_steps
 
-    def _newton(self, blocks: PenaltyBlocks, used: IntArray) -> SmoothFit:
+    def _newton(self, blocks: PenaltyBlocks | NestedBlocks, used: IntArray) -> SmoothFit:
         """Run Newton's method on as few rows as have the same Gram matrix and correlations."""
         values, basis = np.linalg.eigh(self.moments.gram[np.ix_(used, used)])
         kept = values > FLAT * values[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -27,6 +28,11 @@ class Task:
         The certificate wanted in the end, for steps that converge fast.
     gradient : ndarray of shape (m, K), optional
         Z'W(y - mu) of the working set at the start, in double precision and its basis.
+    again : bool
+        Whether the start is what the solver returned for this lambda before.
+    look : callable, optional
+        From a point to all groups to improve, those joining that zero is not optimal for, and
+        to the gradient there. For solvers that are not done when one problem is solved.
     """
 
     lambda_: float
@@ -34,6 +40,8 @@ class Task:
     accuracy: float
     target: float
     gradient: FloatArray | None = None
+    again: bool = False
+    look: Callable[[State], tuple[BoolArray, FloatArray]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +57,16 @@ class Solution:
         Whether the limit of iterations ended it.
     newton_steps : int
         Quadratic models that were built.
+    stages : int
+        Convex problems that were solved one after the other, each a majoriser of the problem;
+        0 for a solver that has none.
     """
 
     state: State
     n_iter: int
     exhausted: bool = field(default=False, kw_only=True)
     newton_steps: int = field(default=0, kw_only=True)
+    stages: int = field(default=0, kw_only=True)
 
 
 @runtime_checkable

@@ -5,7 +5,16 @@ from __future__ import annotations
 from grpsparse.errors import OptionError
 from grpsparse.problem import Problem
 
-__all__ = ["check_choice", "check_flag", "check_iterations", "unbounded"]
+__all__ = [
+    "check_choice",
+    "check_flag",
+    "check_iterations",
+    "check_sweeps",
+    "nested",
+    "unbounded",
+]
+
+ARITHMETICS = ("auto", "residual", "gram")
 
 
 def unbounded(problem: Problem) -> str | None:
@@ -21,6 +30,22 @@ def unbounded(problem: Problem) -> str | None:
         f"the curvature of the loss, and that of the {family.title} family has none; take "
         "'group_cel0', 'group_log_sum' or 'group_mcp'."
     )
+
+
+def nested(problem: Problem) -> str | None:
+    """Return why a solver that knows blocks by their norms refuses a penalty of coefficients."""
+    if not problem.penalty.nested:
+        return None
+    return (
+        f"in the {problem.penalty.title} a coefficient's penalty depends on its group's other "
+        "coefficients; take solver='reweighted'."
+    )
+
+
+def check_sweeps(max_iter: int, arithmetic: str) -> None:
+    """Raise OptionError for the options that solvers of sweeps share."""
+    check_choice("arithmetic", arithmetic, ARITHMETICS)
+    check_iterations(max_iter)
 
 
 def check_iterations(max_iter: int) -> None:

@@ -11,6 +11,7 @@ from grpsparse.groups import FloatArray, SingleArray
 from grpsparse.problem import Problem, State
 from grpsparse.problem.smooth import ROUNDING, newton
 from grpsparse.solvers.curved import PenaltyBlocks
+from grpsparse.solvers.nested import NestedBlocks
 from grpsparse.solvers.protocol import Task
 from grpsparse.solvers.shift import class_shift
 from grpsparse.solvers.sources import Sources
@@ -67,9 +68,19 @@ class Sweeps:
     start : State
     working : WorkingSet
     task : Task
+    levels : ndarray of shape (B, 2), optional
+        Of the blocks of the task's groups, in place of lambda times weight.
     """
 
-    def __init__(self, problem: Problem, start: State, working: WorkingSet, task: Task) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        start: State,
+        working: WorkingSet,
+        task: Task,
+        *,
+        levels: FloatArray | None = None,
+    ) -> None:
         self.problem, self.working, self.task = problem, working, task
         self.theta = np.zeros((working.top + working.size, start.theta.shape[1]))
         self.theta[: working.top] = start.intercept
@@ -79,12 +90,16 @@ class Sweeps:
         self.intercept = start.intercept
         self.gradient = task.gradient
         self.plan = working.plan(task.groups, task.lambda_)
-        self.spans, self.levels, self.metric = self.plan.spans, self.plan.levels, self.plan.metric
+        self.spans, self.metric = self.plan.spans, self.plan.metric
+        self.levels = self.plan.levels if levels is None else levels
+        self._own = None if levels is None else self._radial_blocks()
         self.quadratic = problem.data.family.hessian == "constant"
         self._paid: float | None = None  # penalty of the point, where it is known
         self.damping = 1.0  # on the model's curvature
 
     def _penalty(self, theta: FloatArray) -> float:
+        if self._own is not None:
+            return self._own.value(theta)
         blocks = self.working.blocks
         return blocks.value(self.problem.penalty, theta[self.working.top :], self.task.lambda_)
 
@@ -262,7 +277,12 @@ class Sweeps:
         free = blocks.free_entries(self.theta)
         return bool(free[blocks.owner >= 0].all())
 
-    def _blocks(self) -> PenaltyBlocks:
+    def _blocks(self) -> PenaltyBlocks | NestedBlocks:
+        if self.problem.penalty.nested:
+            return NestedBlocks.of(self.problem, self.working, self.task.lambda_)
+        return self._radial_blocks() if self._own is None else self._own
+
+    def _radial_blocks(self) -> PenaltyBlocks:
         return PenaltyBlocks.of(self.problem.penalty, self.spans, self.levels, self.theta.shape)
 
     def finish(self, accuracy: float) -> int:

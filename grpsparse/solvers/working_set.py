@@ -16,6 +16,7 @@ import numpy as np
 from grpsparse.backend import segment_sums
 from grpsparse.groups import BoolArray, FloatArray, IntArray
 from grpsparse.problem import Blocks, Moments, Problem
+from grpsparse.solvers.places import DENSE
 from grpsparse.solvers.sources import Sources, in_place
 from grpsparse.solvers.store import Store
 
@@ -180,13 +181,17 @@ class WorkingSet:
         rows = np.stack([starts[:-1], starts[1:]], axis=1)
         parts = [np.repeat(rows, copies, 0), np.tile(bounds, (groups.size, 1))]
         spans = np.concatenate([*parts, np.repeat(places, copies, 0)], axis=1)
+        owners = np.repeat(groups, copies)
+        if self._problem.penalty.nested:
+            spans, place = _by_coefficient(spans)
+            owners = owners[place]
         self._spans = np.concatenate([self._spans, spans])
-        self._group_of_block = np.concatenate([self._group_of_block, np.repeat(groups, copies)])
-        weight = np.repeat(self._problem.blocks.weight[groups], copies)
+        self._group_of_block = np.concatenate([self._group_of_block, owners])
+        weight = self._problem.blocks.weight[owners]
         single = self._problem.penalty.l1_fraction * (weight > 0)
         weights = np.stack([weight, single], axis=1)
         self._weight_of_block = np.concatenate([self._weight_of_block, weights])
-        first = np.full(groups.size * copies, self._problem.curvature)
+        first = np.full(owners.size, self._problem.curvature)
         self.metric = np.concatenate([self.metric, first])
 
     def plan(self, groups: BoolArray, lambda_: float) -> Plan:
@@ -288,6 +293,29 @@ class WorkingSet:
             np.concatenate([old.indptr, old.indptr[-1] + pointers[1:]]),
         )
         self._turn = _compressed(parts, held + int(starts[-1]))
+
+
+def _by_coefficient(spans: IntArray) -> tuple[IntArray, IntArray]:
+    """Return a span for every coefficient of some spans, and which of these it belongs to.
+
+    Coefficients follow one another by rows, and by classes within.
+    """
+    sizes = spans[:, 1] - spans[:, 0]
+    widths = spans[:, 3] - spans[:, 2]
+    place = np.repeat(np.arange(sizes.size), sizes * widths)
+    within = np.arange(place.size) - np.repeat(
+        np.cumsum(sizes * widths) - sizes * widths, sizes * widths
+    )
+    out = spans[place]
+    row, column = within // widths[place], within % widths[place]
+    out[:, 0] += row
+    out[:, 1] = out[:, 0] + 1
+    out[:, 2] += column
+    out[:, 3] = out[:, 2] + 1
+    dense = out[:, 4] == DENSE
+    out[dense, 5] += row[dense]
+    out[:, 6] = np.where(dense, np.minimum(out[:, 6], 1), out[:, 6])
+    return out, place
 
 
 def grown_to(count: int, values: FloatArray) -> FloatArray:

@@ -10,7 +10,7 @@ from grpsparse.path import Grid, fit_path
 from grpsparse.penalties import GroupMCP, SparseGroupLasso
 from grpsparse.problem import Checked, State, certify, dual_point
 from grpsparse.problem.smooth import loss_hessian, newton
-from grpsparse.solvers import BlockDescent, get, names
+from grpsparse.solvers import BlockDescent, Reweighted, get, names
 from grpsparse.solvers.curved import PenaltyBlocks
 from grpsparse.solvers.shift import _best_constant
 
@@ -83,11 +83,13 @@ def test_newton_takes_negative_curvature_downhill(data):
 def test_class_shift_is_the_best_constant(ridge):
     rng = np.random.default_rng(3)
     values = rng.normal(size=(30, 4))
-    found = _best_constant(values, 0.7, ridge)
+    # levels that differ, some of them zero, where the ridge does not want them the same
+    weights = np.full((30, 4), 0.7) if ridge else rng.integers(0, 3, (30, 4)) + 0.1 * np.eye(30, 4)
+    found = _best_constant(values, 0.7, ridge, weights)
 
     def cost(constant):
         left = values - constant[:, None]
-        return 0.7 * np.abs(left).sum(axis=1) + 0.5 * ridge * (left**2).sum(axis=1)
+        return (weights * np.abs(left)).sum(axis=1) + 0.5 * ridge * (left**2).sum(axis=1)
 
     for trial in np.linspace(-3, 3, 601):
         assert np.all(cost(found) <= cost(np.full(30, trial)) + 1e-12)
@@ -127,12 +129,18 @@ def test_one_sweep_is_not_enough_and_says_so(data, monkeypatch):
 
 
 def test_solvers_by_name():
-    assert names() == ("block_descent", "accelerated", "admm")
+    assert names() == ("block_descent", "accelerated", "admm", "reweighted")
+    assert get("reweighted") == Reweighted()
     assert get("block_descent") == BlockDescent()
     with pytest.raises(OptionError, match="block_descent"):
         get("block_decent")
     with pytest.raises(OptionError, match="max_iter"):
         BlockDescent(max_iter=0)
+    for wrong in (0, -1, 1.5, True):
+        with pytest.raises(OptionError, match="max_stages"):
+            Reweighted(max_stages=wrong)
+    with pytest.raises(OptionError, match="max_iter"):
+        Reweighted(max_iter=0)
     with pytest.raises(OptionError, match="arithmetic"):
         BlockDescent(arithmetic="grams")
     with pytest.raises(OptionError, match="BlockDescent"):

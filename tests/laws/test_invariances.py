@@ -253,8 +253,9 @@ def test_a_gaussian_offset_is_taken_off_the_response(cases: Any, penalty: str) -
     np.testing.assert_allclose(link(other) - case.offset[:, None], link(one), atol=SAME)
 
 
-# A ridge part is lambda t^2 against lambda t; a and eps are norms, in units of y.
-NORM_IN_UNITS_OF_Y = ("elastic_net", "transformed_l1", "log_sum")
+# A ridge part is lambda t^2 against lambda t; a and eps are norms, in units of y; the composite
+# MCP has the root of lambda both as a slope and as a norm.
+NORM_IN_UNITS_OF_Y = ("elastic_net", "transformed_l1", "log_sum", "composite_mcp")
 # The power of the units of y in lambda, where it is not 1: what a group costs is a loss.
 POWER = {"group_lq": 1.5, "group_l0": 2.0, "group_cel0": 2.0}
 

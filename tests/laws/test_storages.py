@@ -65,11 +65,12 @@ def link(fit: gs.PathFit) -> np.ndarray:
 
 def options_of(penalty: str, arithmetic: str, **more: Any) -> dict[str, Any]:
     """Return options of a fit; a nonconvex path stays where one minimum is near."""
-    convex = gs.penalties.get(penalty).convex
+    chosen = gs.penalties.get(penalty)
+    convex, solver = chosen.convex, type(gs.solvers.get(chosen.solver))
     near = 0.9 if penalty in JUMPING else 0.5
     return {
         "penalty": penalty,
-        "solver": gs.BlockDescent(arithmetic=arithmetic),
+        "solver": solver(arithmetic=arithmetic),
         "n_lambda": 5,
         "lambda_min_ratio": 0.05 if convex else near,
         "tol": TIGHT if convex else TIGHT_NONCONVEX,

@@ -35,6 +35,10 @@ OBJECTS = (
     gp.GroupLq(q=0.5),
     gp.GroupLq(q=0.9),
     gp.GroupL0(),
+    gp.CompositeMCP(gamma=2.0),
+    gp.CompositeMCP().rescaled(0.25),
+    gp.GroupExponentialLasso(),
+    gp.GroupExponentialLasso(tau=2.0).rescaled(0.25),
 )
 MULTIPLE = 1.0  # of the level, at which capped-L1 is flat by default
 TINY = 1e-8  # a norm at which the penalty is its tangent at 0, to eight digits
@@ -56,6 +60,8 @@ def corners(penalty, level):
     first, second = penalty.parameters
     if isinstance(penalty, gp.GroupMCP | gp.GroupSCAD):
         return level / second, first * level / second
+    if isinstance(penalty, gp.CompositeMCP):
+        return (penalty.gamma * np.sqrt(level) / penalty.scale,)
     if isinstance(penalty, gp.GroupCappedL1):
         return (first + second * level,)
     return (np.sqrt(2 * level / first),) if isinstance(penalty, gp.GroupCEL0) else ()
@@ -162,7 +168,17 @@ def test_limits_are_the_group_lasso():
             np.testing.assert_allclose(ours, lasso.prox([s], 0.9, 1.3), atol=1e-7)
 
 
-@pytest.mark.parametrize("penalty", [gp.GroupMCP(), gp.GroupSCAD(), gp.MCP(), gp.SCAD()], ids=repr)
+RESCALED = (
+    gp.GroupMCP(),
+    gp.GroupSCAD(),
+    gp.MCP(),
+    gp.SCAD(),
+    gp.CompositeMCP(),
+    gp.GroupExponentialLasso(),
+)
+
+
+@pytest.mark.parametrize("penalty", RESCALED, ids=repr)
 def test_rescaled_is_p_of_v_t_over_v(penalty):
     norm, level = grid(penalty)
     scaled = penalty.rescaled(0.25)
@@ -245,6 +261,8 @@ def test_names_resolve_to_default_objects():
         "group_lq",
         "group_l0",
         "group_cel0",
+        "composite_mcp",
+        "group_exponential_lasso",
         "lasso",
         "elastic_net",
         "mcp",
@@ -306,6 +324,9 @@ def test_unknown_penalties_raise(penalty, words):
         (gp.GroupLq, {"q": 0}, "a number between 0 and 1"),
         (gp.GroupCEL0, {"scale": 0.0}, "a positive number"),
         (gp.AdaptiveGroupLasso, {"gamma": 0}, "AdaptiveGroupLasso: `gamma` is 0; give a positive"),
+        (gp.CompositeMCP, {"gamma": 1.0}, "CompositeMCP: `gamma` is 1.0; give a number above 1"),
+        (gp.CompositeMCP, {"rescale": "no"}, "give True or False"),
+        (gp.GroupExponentialLasso, {"tau": 0.0}, "`tau` is 0.0; give a positive number"),
         (gp.SparseGroupLasso, {"alpha": -0.1}, r"a number in \[0, 1\]"),
         (gp.SparseGroupLasso, {"alpha": False}, r"a number in \[0, 1\]"),
     ],

@@ -167,13 +167,22 @@ def _fit(name: str, tol: float) -> gs.PathFit:
 
 
 def ask_grpreg(case: Case) -> Asked:
-    """Orthonormal groups with weight sqrt(rank); group 0 is unpenalised."""
+    """Orthonormal groups with weight sqrt(rank); group 0 is unpenalised.
+
+    The nested penalties see columns of unit variance, and have no weights.
+    """
     given, group = case["parameters"], case["group"]
     penalty = {
         "grLasso": gs.GroupLasso,
         "grMCP": lambda: gs.GroupMCP(gamma=given["gamma"]),
         "grSCAD": lambda: gs.GroupSCAD(gamma=given["gamma"]),
+        "cMCP": lambda: gs.CompositeMCP(gamma=given["gamma"]),
+        "gel": lambda: gs.GroupExponentialLasso(tau=given["tau"]),
     }[case["penalty"]]()
+    if case["penalty"] in NESTED:
+        assert set(given["group_multiplier"]) == {1}
+        keywords = {"penalty": penalty, "groups": group, "group_weight": None}
+        return Asked(case.x, case.y, case.lambda_, case.observed | keywords)
     if given["alpha"] < 1:
         penalty = gs.GroupElasticNet(alpha=given["alpha"])
     keywords = {"penalty": penalty, "groups": group, "standardize": "group"}
@@ -291,17 +300,22 @@ def _names(wanted: Callable[[dict[str, Any]], bool]) -> list[str]:
     return [path.stem for path in paths if wanted(read(f"cases/{path.name}"))]
 
 
+NESTED = ("cMCP", "gel")
 NONCONVEX = ("grMCP", "grSCAD", "MCP", "SCAD")
 MIXED = "e28_mcp_enet"  # MCP with a ridge part, which is not one of our penalties
 SELECTIONS = {
-    "convex": lambda case: case["kind"] == "path" and case["penalty"] not in NONCONVEX,
+    "convex": lambda case: case["kind"] == "path" and case["penalty"] not in NONCONVEX + NESTED,
     "least_squares": lambda case: SELECTIONS["convex"](case) and case["family"] == "gaussian",
     "nonconvex": lambda case: (
         case["kind"] == "path" and case["penalty"] in NONCONVEX and case["id"] != MIXED
     ),
+    "nested": lambda case: case["kind"] == "path" and case["penalty"] in NESTED,
     "path": lambda case: case["kind"] == "path" and case["id"] != MIXED,
+    # a nested penalty sees R's contrasts of a factor, where a formula has all its levels
     "of_formula": lambda case: (
-        case["kind"] == "path" and "formula" in read(f"data/{case['data']}.json")
+        case["kind"] == "path"
+        and case["penalty"] not in NESTED
+        and "formula" in read(f"data/{case['data']}.json")
     ),
     "crossed": lambda case: case["kind"] == "cv" and case["family"] != "cox",
 }
@@ -320,6 +334,7 @@ def _selected(request: pytest.FixtureRequest) -> Case:
 convex = pytest.fixture(_selected, name="convex")
 least_squares = pytest.fixture(_selected, name="least_squares")
 nonconvex = pytest.fixture(_selected, name="nonconvex")
+nested = pytest.fixture(_selected, name="nested")
 path = pytest.fixture(_selected, name="path")
 of_formula = pytest.fixture(_selected, name="of_formula")
 crossed = pytest.fixture(_selected, name="crossed")

@@ -92,6 +92,7 @@ EFFORT = Effort(
     sweeps=np.array([1, 4, 6, 9]),
     newton_steps=np.array([1, 2, 2, 1]),
     working_set=np.array([0, 1, 2, 2]),
+    stages=np.zeros(4, dtype=int),
     seconds_screen=np.array([0.001, 0.001, 0.002, 0.001]),
     seconds_solve=np.array([0.0, 0.004, 0.003, 0.002]),
     seconds_certify=np.array([0.0, 0.001, 0.001, 0.001]),

@@ -69,6 +69,8 @@ SCALES = {
     "group_lq": ["group", "column"],
     "group_l0": ["group", False],
     "group_cel0": ["group", "column"],
+    "composite_mcp": ["column", False],
+    "group_exponential_lasso": ["column", False],
     "lasso": ["column", False],
     "elastic_net": ["column"],
     "mcp": ["column"],
