@@ -45,7 +45,7 @@ if TYPE_CHECKING:
         SparseGroupLasso,
     )
     from grpsparse.results import CVFit, PathFit, load
-    from grpsparse.solvers import BlockDescent, Solver
+    from grpsparse.solvers import BlockDescent, Solver, VarPro
 
 __version__ = "0.1.0"
 
@@ -74,6 +74,7 @@ __all__ = [
     "Penalty",
     "Solver",
     "SparseGroupLasso",
+    "VarPro",
     "datasets",
     "families",
     "fit",
@@ -89,7 +90,7 @@ __all__ = [
 _HOME = {
     **dict.fromkeys(("fit", "fit_cv", "fit_replicates"), "api"),
     **dict.fromkeys(("CVFit", "PathFit", "load"), "results"),
-    **dict.fromkeys(("BlockDescent", "Solver"), "solvers"),
+    **dict.fromkeys(("BlockDescent", "Solver", "VarPro"), "solvers"),
     "Family": "families",
     "vif": "inflation",
 }
