@@ -21,12 +21,12 @@ from typing import Protocol
 import numpy as np
 from scipy import linalg
 
-from grpsparse.groups import BoolArray, FloatArray
+from grpsparse.groups import BoolArray, Deferred, FloatArray
 from grpsparse.problem import Observed, Problem
 from grpsparse.problem.null import Basis, unpenalised_basis
 from grpsparse.problem.smooth import Curved, newton
 
-__all__ = ["Eliminated", "Elimination", "elimination"]
+__all__ = ["Eliminated", "Elimination", "Quadratic", "elimination"]
 
 ENOUGH = 1e-28  # Newton decrement over the null deviance: an envelope is exact to its root
 NARROWEST = 1e-30  # of the largest spread: a narrower one stands for zero, where one divides by it
@@ -65,23 +65,35 @@ def elimination(problem: Problem, rows: FloatArray, free: FloatArray) -> Elimina
     data = problem.data
     basis = unpenalised_basis(free, data.weights, intercept=False)
     if data.family.hessian == "constant":
-        return _Quadratic(data, rows, basis)
+        return Quadratic(data, rows, basis)
     return _General(problem, rows, basis)
 
 
-class _Quadratic:
-    """A quadratic loss: columns A and responses, times the roots of the weights."""
+class Quadratic:
+    """A quadratic loss, the free rows projected out.
+
+    Parameters
+    ----------
+    data : Observed
+    rows : ndarray of shape (m, n)
+    basis : Basis
+        Of the free rows.
+
+    Attributes
+    ----------
+    columns, target : ndarrays of shapes (m, n) and (n, K)
+        Rows and responses, times the roots of the weights.
+    """
 
     def __init__(self, data: Observed, rows: FloatArray, basis: Basis) -> None:
         self._data, self._rows, self._basis = data, rows, basis
         root = np.sqrt(data.weights)
         target = basis.project_out(data.y - data.offset, data.weights)
-        self._target: FloatArray = root[:, None] * target
-        self._columns: FloatArray = basis.project_out(rows.T, data.weights).T * root
+        self.target: FloatArray = root[:, None] * target
+        self.columns: FloatArray = basis.project_out(rows.T, data.weights).T * root
+        self._inner: FloatArray = self.columns @ self.target
         self._wide = rows.shape[0] > rows.shape[1]
-        if not self._wide:
-            self._gram: FloatArray = self._columns @ self._columns.T
-            self._inner: FloatArray = self._columns @ self._target
+        self._gram: Deferred[FloatArray] = Deferred(lambda: self.columns @ self.columns.T)
 
     def __call__(self, spread: FloatArray) -> Eliminated:
         """Return the regression of the spreads."""
@@ -97,24 +109,24 @@ class _Quadratic:
 
     def _by_rows(self, spread: FloatArray, classes: slice) -> Eliminated:
         """Solve (I + A'SA) r = y; then theta = S A r."""
-        target = self._target[:, classes]
-        system = (self._columns.T * spread) @ self._columns
+        target = self.target[:, classes]
+        system = (self.columns.T * spread) @ self.columns
         system.flat[:: system.shape[0] + 1] += 1.0
-        residual = linalg.solve(system, target, assume_a="pos")
-        correlation = self._columns @ residual
+        residual = _solved(system, target)
+        correlation = self.columns @ residual
         value = 0.5 * float(np.sum(target * residual))
         return Eliminated(value, spread[:, None] * correlation, correlation)
 
     def _by_coordinates(self, spread: FloatArray, classes: slice) -> Eliminated:
         """Solve (I + R AA' R) z = R A y, R the root of S; then theta = R z."""
         root = np.sqrt(spread)
-        system = root[:, None] * self._gram * root
+        system = root[:, None] * self._gram.value * root
         system.flat[:: root.size + 1] += 1.0
         inner = self._inner[:, classes]
-        scaled = linalg.solve(system, root[:, None] * inner, assume_a="pos")
+        scaled = _solved(system, root[:, None] * inner)
         theta = root[:, None] * scaled
-        correlation = inner - self._gram @ theta
-        left = self._target[:, classes] - self._columns.T @ theta
+        correlation = inner - self._gram.value @ theta
+        left = self.target[:, classes] - self.columns.T @ theta
         value = 0.5 * float(np.sum(left**2) + np.sum(scaled**2))
         return Eliminated(value, theta, correlation)
 
@@ -124,6 +136,13 @@ class _Quadratic:
         left = data.y - data.offset - self._rows.T @ theta
         coef: FloatArray = basis.back @ (basis.rows @ (data.weights[:, None] * left))
         return coef
+
+
+def _solved(system: FloatArray, target: FloatArray) -> FloatArray:
+    """Solve with a matrix I + a positive semidefinite one, which is overwritten."""
+    factor = linalg.cho_factor(system, lower=True, overwrite_a=True, check_finite=False)
+    solution: FloatArray = linalg.cho_solve(factor, target, check_finite=False)
+    return solution
 
 
 class _General:

@@ -62,6 +62,11 @@ class Variational:
         """Return the form of a power q in (2/3, 1] of the norm."""
         return cls(2.0 * q / (2.0 - q), 0.5 * (2.0 - q) * q ** (q / (2.0 - q)), slope, ridge)
 
+    @property
+    def convex(self) -> bool:
+        """Whether what is stationary is optimal where no push on a zero factor exceeds 1."""
+        return self.power == 2.0
+
 
 def variational(penalty: Penalty) -> Variational | None:
     """Return the form of a penalty, None where there is no smooth one."""
@@ -88,6 +93,7 @@ class Factors:
 
     Attributes
     ----------
+    form : Variational
     unit : ndarray of shape (G, 1)
         Units of the factors.
     calls : int
@@ -102,7 +108,7 @@ class Factors:
         form: Variational,
         scale: float,
     ) -> None:
-        self._eliminate, self._starts, self._form = eliminate, starts, form
+        self._eliminate, self._starts, self.form = eliminate, starts, form
         self._level: FloatArray = level[:, None]
         self._scale = scale
         self.unit: FloatArray = np.sqrt(scale / (form.slope * self._level))
@@ -111,31 +117,26 @@ class Factors:
     def at(self, factor: FloatArray) -> Eliminated:
         """Return the ridge regression of factors (G, K'), in units of `unit`."""
         self.calls += 1
-        form, squares = self._form, (self.unit * factor) ** 2
+        form, squares = self.form, (self.unit * factor) ** 2
         spread = squares / (self._level * (form.slope + form.ridge * squares))
         return self._eliminate(np.repeat(spread, np.diff(self._starts), axis=0))
 
     def push(self, factor: FloatArray, found: Eliminated) -> FloatArray:
         """Return ||c_g|| over the penalty's slope at zero and ridge; 1 holds a factor of q = 1."""
         norms = segment_norms(found.correlation, self._starts, shared=factor.shape[1] == 1)
-        bent = self._form.slope + self._form.ridge * (self.unit * factor) ** 2
+        bent = self.form.slope + self.form.ridge * (self.unit * factor) ** 2
         pushed: FloatArray = norms / (self._level * bent)
         return pushed
 
     def __call__(self, factor: FloatArray) -> tuple[float, FloatArray]:
         """Return F and its gradient at factors (G, K')."""
-        form, found = self._form, self.at(factor)
+        form, found = self.form, self.at(factor)
         size = np.abs(self.unit * factor)
         paid = form.constant * form.slope * float(np.sum(self._level * size**form.power))
         # of v in its unit, whose square is the scale over the level
         pull = form.constant * form.power * size ** (form.power - 1.0) / self.unit
         gradient = np.copysign(pull, factor) - factor * self.push(factor, found) ** 2
         return (found.value + paid) / self._scale, gradient
-
-    @property
-    def convex(self) -> bool:
-        """Whether what is stationary is optimal, given the push on factors at zero."""
-        return self._form.power == 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +191,7 @@ def minimum(
         push = factors.push(factor, found)
         floor = FLOOR * np.abs(factor).max()
         stuck = (push > 1.0 + EXCESS) & (np.abs(factor) < floor)
-        if not factors.convex or not stuck.any():
+        if not factors.form.convex or not stuck.any():
             break
         factor = np.where(stuck, floor, factor)
     return Minimum(factor, found, push, factors.calls)

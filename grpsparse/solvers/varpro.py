@@ -20,18 +20,12 @@ import numpy as np
 
 from grpsparse.backend import segment_sums
 from grpsparse.errors import OptionError
-from grpsparse.groups import FloatArray, IntArray
-from grpsparse.problem import Blocks, Problem, State
+from grpsparse.groups import FloatArray
+from grpsparse.problem import Problem, State
 from grpsparse.solvers.block_descent import BlockDescent
-from grpsparse.solvers.eliminate import Elimination, elimination
-from grpsparse.solvers.factors import (
-    EXCESS,
-    FLOOR,
-    Factors,
-    Minimum,
-    minimum,
-    variational,
-)
+from grpsparse.solvers.eliminate import elimination
+from grpsparse.solvers.factors import EXCESS, FLOOR, Factors, Variational, minimum, variational
+from grpsparse.solvers.part import Part
 from grpsparse.solvers.protocol import Solution, Task
 from grpsparse.solvers.working_set import WorkingSet
 
@@ -102,114 +96,50 @@ class VarPro:
 
     def solve(self, problem: Problem, start: State, working: WorkingSet, task: Task) -> Solution:
         """Minimise over the task's groups; see :class:`grpsparse.solvers.protocol.Solver`."""
-        finish = BlockDescent()
-        part = _Part.of(problem, working, task)
-        factor = None if part is None else part.start(start, refining=task.gradient is not None)
-        if part is None or factor is None:
+        part, finish = Part.of(problem, working, task), BlockDescent()
+        form = variational(problem.penalty)
+        if part is None or form is None:
             return finish.solve(problem, start, working, task)
-        flat = FLAT_SHARE * float(np.sqrt(task.accuracy))
+        sizes = _sizes(part, start, form, refining=task.gradient is not None)
+        if sizes is None:
+            return finish.solve(problem, start, working, task)
+        eliminate = elimination(problem, part.rows, part.free_rows)
+        factors = Factors(eliminate, part.blocks.starts, part.level, form, problem.scale)
         least = minimum(
-            part.factors, factor, memory=self.memory, max_iter=self.max_iter, flat=flat
+            factors,
+            np.sqrt(sizes) / factors.unit,
+            memory=self.memory,
+            max_iter=self.max_iter,
+            flat=FLAT_SHARE * float(np.sqrt(task.accuracy)),
         )
-        state, gradient = part.end(least, start)
-        done = finish.solve(problem, state, working, replace(task, gradient=gradient))
+        theta = least.found.theta
+        if form.convex:
+            out = np.repeat(least.push < 1.0 - INSIDE, part.blocks.sizes, axis=0)
+            theta = np.where(out, 0.0, theta)
+        state = part.state(theta, eliminate.unpenalised(theta), start)
+        closing = replace(task, gradient=part.gradient(state))
+        done = finish.solve(problem, state, working, closing)
         return replace(done, n_iter=done.n_iter + least.calls)
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """The groups to improve, as blocks with factors.
+def _sizes(
+    part: Part, state: State, form: Variational, *, refining: bool
+) -> FloatArray | None:
+    """Return norms of the blocks to start from, (G, K'), or None where those at zero may stay.
 
-    Parameters
-    ----------
-    problem : Problem
-    working : WorkingSet
-    blocks : Blocks
-        Of the penalised groups.
-    level : ndarray of shape (G,)
-    inside, free : ndarray of int
-        Rows of the working set with a penalty, and without one, the intercept's among them.
-    rows : ndarray of shape (m, n)
-        Those inside.
-    eliminate : Elimination
-    factors : Factors
+    Those of the point, or of a proximal step where they are zero; all of them away from zero,
+    which no factor leaves.
     """
-
-    problem: Problem
-    working: WorkingSet
-    blocks: Blocks
-    level: FloatArray
-    inside: IntArray
-    free: IntArray
-    rows: FloatArray
-    eliminate: Elimination
-    factors: Factors
-
-    @classmethod
-    def of(cls, problem: Problem, working: WorkingSet, task: Task) -> _Part | None:
-        """Build from a task; None where nothing has a penalty."""
-        form = variational(problem.penalty)
-        asked = task.groups[working.groups]
-        chosen = np.flatnonzero(asked & working.blocks.penalised)
-        if form is None or not chosen.size or task.lambda_ == 0:
-            return None
-        inside = working.blocks.rows(chosen) + working.top
-        without = working.blocks.rows(np.flatnonzero(asked & ~working.blocks.penalised))
-        free = np.concatenate([np.arange(working.top), without + working.top])
-        blocks = working.blocks.part(chosen)
-        rows, level = working.exact_rows(inside), task.lambda_ * blocks.weight
-        eliminate = elimination(problem, rows, working.exact_rows(free))
-        factors = Factors(eliminate, blocks.starts, level, form, problem.scale)
-        return cls(problem, working, blocks, level, inside, free, rows, eliminate, factors)
-
-    def start(self, state: State, *, refining: bool) -> FloatArray | None:
-        """Return factors to start from, None where blocks at zero are to stay there.
-
-        Roots of the norms of the blocks, or of a proximal step where these are zero; all of them
-        away from zero, which no factor leaves.
-        """
-        problem, blocks = self.problem, self.blocks
-        theta = self.working.grown(state.theta)[self.inside - self.working.top]
-        norms = blocks.norms(theta)
-        limit = problem.penalty.zero_limit(self.level, self._curvature)[:, None]
-        excess = blocks.norms(self._correlation(state)) - limit
-        climbing = (norms == 0) & (excess > EXCESS * limit)
-        if not climbing.any() and (refining or not norms.any()):
-            return None
-        sizes = np.where(climbing, excess / self._curvature[:, None], norms)
-        floor = FLOOR if self.factors.convex else LOCAL_FLOOR
-        sizes = np.maximum(sizes, floor**2 * sizes.max())
-        started: FloatArray = np.sqrt(sizes) / self.factors.unit
-        return started
-
-    @property
-    def _curvature(self) -> FloatArray:
-        """Return the metric of every block, the mean over its rows."""
-        sizes = np.maximum(self.blocks.sizes, 1)
-        mean = segment_sums(self.working.scale[self.inside], self.blocks.starts) / sizes
-        return np.asarray(self.problem.curvature * mean)
-
-    def _correlation(self, state: State) -> FloatArray:
-        data = self.problem.data
-        return np.asarray(self.rows @ (data.weights[:, None] * data.residual(state.eta)))
-
-    def end(self, least: Minimum, start: State) -> tuple[State, FloatArray | None]:
-        """Return the point of a minimum, blocks inside their limits at zero, and the gradient."""
-        problem, working = self.problem, self.working
-        theta = least.found.theta
-        if self.factors.convex:
-            out = np.repeat(least.push < 1.0 - INSIDE, self.blocks.sizes, axis=0)
-            theta = np.where(out, 0.0, theta)
-        whole = np.zeros((working.top + working.size, theta.shape[1]))
-        whole[self.inside] = theta
-        whole[self.free] = self.eliminate.unpenalised(theta)
-        eta = working.predictor(whole) + problem.data.offset
-        intercept = whole[0] if working.top else start.intercept
-        state = State(whole[working.top :], intercept, eta, problem.data.loss(eta))
-        if working.rounded is not None:  # columns in single precision have no better gradient
-            return state, None
-        weighted = problem.data.weights[:, None] * problem.data.residual(eta)
-        gradient = np.zeros_like(whole)
-        gradient[self.inside] = self.rows @ weighted
-        gradient[self.free] = working.exact_rows(self.free) @ weighted
-        return state, gradient[working.top :]
+    problem, blocks = part.problem, part.blocks
+    norms = blocks.norms(part.theta(state))
+    rows = np.maximum(blocks.sizes, 1)
+    metric = segment_sums(part.working.scale[part.inside], blocks.starts) / rows
+    curvature = problem.curvature * metric
+    limit = problem.penalty.zero_limit(part.level, curvature)[:, None]
+    excess = blocks.norms(part.correlation(state)) - limit
+    climbing = (norms == 0) & (excess > EXCESS * limit)
+    if not climbing.any() and (refining or not norms.any()):
+        return None
+    sizes = np.where(climbing, excess / curvature[:, None], norms)
+    floor = FLOOR if form.convex else LOCAL_FLOOR
+    return np.maximum(sizes, floor**2 * sizes.max())
