@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         Lasso,
         Penalty,
         SparseGroupLasso,
+        TraceNorm,
     )
     from grpsparse.results import CVFit, PathFit, load
     from grpsparse.solvers import BlockDescent, Solver, VarPro
@@ -74,6 +75,7 @@ __all__ = [
     "Penalty",
     "Solver",
     "SparseGroupLasso",
+    "TraceNorm",
     "VarPro",
     "datasets",
     "families",

@@ -20,12 +20,14 @@ from grpsparse.penalties.protocol import (
     AdaptivePenalty,
     ConvexPenalty,
     JointPenalty,
+    MatrixPenalty,
     Penalty,
     Segments,
 )
 from grpsparse.penalties.registry import get, names
 from grpsparse.penalties.scad import SCAD, GroupSCAD
 from grpsparse.penalties.sparse_group_lasso import SparseGroupLasso
+from grpsparse.penalties.trace_norm import TraceNorm
 from grpsparse.penalties.transformed_l1 import GroupTransformedL1
 
 __all__ = [
@@ -47,9 +49,11 @@ __all__ = [
     "GroupTransformedL1",
     "JointPenalty",
     "Lasso",
+    "MatrixPenalty",
     "Penalty",
     "Segments",
     "SparseGroupLasso",
+    "TraceNorm",
     "get",
     "names",
 ]

@@ -18,10 +18,11 @@ from grpsparse.errors import LambdaError, OptionError
 from grpsparse.groups import FloatArray
 from grpsparse.penalties.protocol import Penalty
 
-__all__ = ["BlockFunctions"]
+__all__ = ["BlockFunctions", "checked_lambda"]
 
 
-def _checked_lambda(lambda_: float) -> float:
+def checked_lambda(lambda_: float) -> float:
+    """Return a penalty level as a float, or raise LambdaError."""
     level = float(lambda_)
     if not (isfinite(level) and level >= 0.0):
         raise LambdaError(f"`lambda_` is {lambda_!r}; give a finite number, 0 or larger.")
@@ -43,6 +44,7 @@ class BlockFunctions:
     steep: ClassVar[bool] = False
     adaptive: ClassVar[bool] = False
     joint: ClassVar[bool] = False
+    matrix: ClassVar[bool] = False
     solver: ClassVar[str] = "block_descent"
 
     def value(self: Penalty, b: ArrayLike, lambda_: float) -> float:
@@ -59,7 +61,7 @@ class BlockFunctions:
         -------
         float
         """
-        block, level = np.asarray(b, dtype=float), _checked_lambda(lambda_)
+        block, level = np.asarray(b, dtype=float), checked_lambda(lambda_)
         lengths = _lengths(self, block)
         radial = np.sum(self.radial_value(lengths, np.full_like(lengths, level)))
         return float(radial) + self.l1_fraction * level * float(np.sum(np.abs(block)))
@@ -88,7 +90,7 @@ class BlockFunctions:
         """
         from grpsparse.backend.prox import radial_prox
 
-        level, length = _checked_lambda(lambda_), float(step)
+        level, length = checked_lambda(lambda_), float(step)
         if not (isfinite(length) and length > 0.0):
             raise OptionError(f"`step` is {step!r}; give a positive finite number.")
         block = np.asarray(b, dtype=float)
@@ -117,7 +119,7 @@ class BlockFunctions:
             Of the shape of t.
         """
         norm = np.asarray(t, dtype=float)
-        level = np.full(norm.shape, _checked_lambda(lambda_))
+        level = np.full(norm.shape, checked_lambda(lambda_))
         slope = self.radial_derivative(np.atleast_1d(norm), np.atleast_1d(level))
         return slope if norm.ndim else float(slope[0])
 

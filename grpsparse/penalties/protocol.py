@@ -12,7 +12,8 @@ from typing import Protocol, Self, runtime_checkable
 from grpsparse.backend import Array
 from grpsparse.groups import FloatArray, IntArray
 
-__all__ = ["AdaptivePenalty", "ConvexPenalty", "JointPenalty", "Penalty", "Segments"]
+__all__ = ["AdaptivePenalty", "ConvexPenalty", "JointPenalty", "MatrixPenalty"]
+__all__ += ["Penalty", "Segments"]
 
 
 class Segments(Protocol):
@@ -62,6 +63,10 @@ class Penalty(Protocol):
     @property
     def joint(self) -> bool:
         """Whether it is a :class:`JointPenalty`, which is not a sum over groups."""
+
+    @property
+    def matrix(self) -> bool:
+        """Whether it is a :class:`MatrixPenalty`, of which no group leaves by itself."""
 
     @property
     def solver(self) -> str:
@@ -171,6 +176,18 @@ class AdaptivePenalty(Penalty, Protocol):
 
     def factors(self, norms: FloatArray) -> FloatArray:
         """Return what multiplies the weights, (G,), from the norms of the first fit, (G,)."""
+
+
+@runtime_checkable
+class MatrixPenalty(ConvexPenalty, Protocol):
+    """A convex penalty of the matrix of all coefficients, which is not a sum over groups.
+
+    All groups are kept, so that its dual scale and conjugate see the whole matrix. The base
+    weight of groups is 1.
+    """
+
+    def matrix_value(self, theta: FloatArray, segments: Segments, level: FloatArray) -> float:
+        """Return the penalty of coefficients theta (q, K) of groups of these levels (G,)."""
 
 
 @runtime_checkable

@@ -21,6 +21,7 @@ from grpsparse.penalties.mcp import MCP, GroupMCP
 from grpsparse.penalties.protocol import Penalty
 from grpsparse.penalties.scad import SCAD, GroupSCAD
 from grpsparse.penalties.sparse_group_lasso import SparseGroupLasso
+from grpsparse.penalties.trace_norm import TraceNorm
 from grpsparse.penalties.transformed_l1 import GroupTransformedL1
 
 __all__ = ["get", "names"]
@@ -40,6 +41,7 @@ _PENALTIES: dict[str, Penalty] = {
         GroupLq(),
         GroupL0(),
         GroupCEL0(),
+        TraceNorm(),
         Lasso(),
         ElasticNet(),
         MCP(),

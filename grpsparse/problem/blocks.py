@@ -8,12 +8,13 @@ array (q, K) are segments of rows of some of its columns, which is all that pena
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 
 from grpsparse.backend import segment_entries, segment_norms, segment_sums
 from grpsparse.groups import BoolArray, FloatArray, IntArray
-from grpsparse.penalties import Penalty
+from grpsparse.penalties import MatrixPenalty, Penalty
 
 __all__ = ["Blocks"]
 
@@ -95,6 +96,8 @@ class Blocks:
         norms: FloatArray | None = None,
     ) -> float:
         """Return the penalty of the coefficients theta (q, K), whose norms may be known."""
+        if penalty.matrix:
+            return cast(MatrixPenalty, penalty).matrix_value(theta, self, lambda_ * self.weight)
         norms, level = self.norms(theta) if norms is None else norms, lambda_ * self.weight
         total = sum(float(penalty.radial_value(column, level).sum()) for column in norms.T)
         if penalty.l1_fraction > 0:

@@ -63,8 +63,10 @@ class BlockDescent:
         return "block_descent"
 
     def supports(self, problem: Problem) -> str | None:
-        """Return None, unless a bound on the curvature is needed and there is none."""
+        """Return None, unless blocks are not separate, or a bound on the curvature is missing."""
         penalty, family = problem.penalty, problem.data.family
+        if penalty.matrix:
+            return f"the {penalty.title} does not split into blocks; take solver='varpro'."
         if not penalty.steep or family.curvature_bound is not None:
             return None
         return (

@@ -20,6 +20,7 @@ References: Poon & Peyre (2021), "Smooth bilevel programming for sparse regulari
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +30,8 @@ from grpsparse.groups import FloatArray, IntArray
 from grpsparse.penalties import Penalty
 from grpsparse.solvers.eliminate import Eliminated, Elimination
 
-__all__ = ["SMALLEST_POWER", "Factors", "Minimum", "Variational", "minimum", "variational"]
+__all__ = ["SMALLEST_POWER", "Factors", "Minimum", "Variational", "minimise", "minimum"]
+__all__ += ["variational"]
 
 SMALLEST_POWER = 2.0 / 3.0  # of Lq, at and below which the smooth problem has no derivative at 0
 FLOOR = 1e-3  # of the largest factor, below which none starts
@@ -160,6 +162,38 @@ class Minimum:
     calls: int
 
 
+def minimise(
+    function: Callable[[FloatArray], tuple[float, FloatArray]],
+    start: FloatArray,
+    *,
+    memory: int,
+    max_iter: int,
+    flat: float,
+) -> tuple[FloatArray, int]:
+    """Return where L-BFGS ends, and the number of evaluations.
+
+    Parameters
+    ----------
+    function : callable
+        Gives value and gradient at an array of the shape of `start`, in units of one.
+    start : ndarray
+    memory, max_iter : int
+        Pairs of steps that are remembered; largest number of iterations.
+    flat : float
+        Largest derivative at which it stops.
+    """
+    from scipy.optimize import minimize
+
+    def flattened(point: FloatArray) -> tuple[float, FloatArray]:
+        value, gradient = function(point.reshape(start.shape))
+        return value, gradient.ravel()
+
+    options = {"maxcor": memory, "maxiter": max_iter, "maxfun": 2 * max_iter, "maxls": LINE_STEPS}
+    options |= {"ftol": 0.0, "gtol": max(flat, FLATTEST)}
+    done = minimize(flattened, start.ravel(), jac=True, method="L-BFGS-B", options=options)
+    return done.x.reshape(start.shape), int(done.nfev)
+
+
 def minimum(
     factors: Factors, start: FloatArray, *, memory: int, max_iter: int, flat: float
 ) -> Minimum:
@@ -170,23 +204,12 @@ def minimum(
     factors : Factors
     start : ndarray of shape (G, K')
         None of them zero.
-    memory, max_iter : int
-        Of L-BFGS.
-    flat : float
-        Largest derivative at which it stops, over the null deviance.
+    memory, max_iter, flat
+        See :func:`minimise`.
     """
-    from scipy.optimize import minimize
-
-    def flattened(flat_factor: FloatArray) -> tuple[float, FloatArray]:
-        value, gradient = factors(flat_factor.reshape(start.shape))
-        return value, gradient.ravel()
-
-    options = {"maxcor": memory, "maxiter": max_iter, "maxfun": 2 * max_iter, "maxls": LINE_STEPS}
-    options |= {"ftol": 0.0, "gtol": max(flat, FLATTEST)}
     factor = start
     for _ in range(LIFTS):
-        done = minimize(flattened, factor.ravel(), jac=True, method="L-BFGS-B", options=options)
-        factor = done.x.reshape(start.shape)
+        factor, _ = minimise(factors, factor, memory=memory, max_iter=max_iter, flat=flat)
         found = factors.at(factor)
         push = factors.push(factor, found)
         floor = FLOOR * np.abs(factor).max()

@@ -27,6 +27,7 @@ from grpsparse.solvers.eliminate import elimination
 from grpsparse.solvers.factors import EXCESS, FLOOR, Factors, Variational, minimum, variational
 from grpsparse.solvers.part import Part
 from grpsparse.solvers.protocol import Solution, Task
+from grpsparse.solvers.spectral import least_trace
 from grpsparse.solvers.working_set import WorkingSet
 
 __all__ = ["VarPro"]
@@ -85,7 +86,14 @@ class VarPro:
 
     def supports(self, problem: Problem) -> str | None:
         """Return None for penalties with a smooth form, else a sentence that says why not."""
-        penalty = problem.penalty
+        penalty, family = problem.penalty, problem.data.family
+        if penalty.matrix:
+            if family.hessian == "constant":
+                return None
+            return (
+                f"the {penalty.title} is for a quadratic loss, and that of the {family.title} "
+                "family is not; take family='mgaussian', or 'group_lasso' with shared classes."
+            )
         if variational(penalty) is None:
             return (
                 f"the {penalty.title} has no smooth form in one factor for each block; those that "
@@ -97,6 +105,11 @@ class VarPro:
     def solve(self, problem: Problem, start: State, working: WorkingSet, task: Task) -> Solution:
         """Minimise over the task's groups; see :class:`grpsparse.solvers.protocol.Solver`."""
         part, finish = Part.of(problem, working, task), BlockDescent()
+        flat = FLAT_SHARE * float(np.sqrt(task.accuracy))
+        if part is not None and problem.penalty.matrix:
+            limits = {"memory": self.memory, "max_iter": self.max_iter, "flat": flat}
+            state, used = least_trace(problem, part, start, **limits)
+            return Solution(state, used)
         form = variational(problem.penalty)
         if part is None or form is None:
             return finish.solve(problem, start, working, task)
@@ -110,7 +123,7 @@ class VarPro:
             np.sqrt(sizes) / factors.unit,
             memory=self.memory,
             max_iter=self.max_iter,
-            flat=FLAT_SHARE * float(np.sqrt(task.accuracy)),
+            flat=flat,
         )
         theta = least.found.theta
         if form.convex:
