@@ -7,13 +7,14 @@ from difflib import get_close_matches
 from grpsparse.errors import OptionError
 from grpsparse.solvers.arithmetic import by_gram, by_moments
 from grpsparse.solvers.block_descent import BlockDescent
+from grpsparse.solvers.interpolate import Interpolant, interpolate
 from grpsparse.solvers.protocol import Solution, Solver, Task
 from grpsparse.solvers.store import Store
 from grpsparse.solvers.varpro import VarPro
 from grpsparse.solvers.working_set import WorkingSet, grown_to
 
-__all__ = ["BlockDescent", "Solution", "Solver", "Store", "Task", "VarPro", "WorkingSet"]
-__all__ += ["by_gram", "by_moments", "get", "grown_to", "names"]
+__all__ = ["BlockDescent", "Interpolant", "Solution", "Solver", "Store", "Task", "VarPro", "WorkingSet"]
+__all__ += ["by_gram", "by_moments", "get", "grown_to", "interpolate", "names"]
 
 _SOLVERS = {"block_descent": BlockDescent, "varpro": VarPro}
 

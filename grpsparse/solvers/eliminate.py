@@ -82,7 +82,9 @@ class Quadratic:
     Attributes
     ----------
     columns, target : ndarrays of shapes (m, n) and (n, K)
-        Rows and responses, times the roots of the weights.
+        Rows A and responses Y, times the roots of the weights.
+    inner : ndarray of shape (m, K)
+        A Y.
     """
 
     def __init__(self, data: Observed, rows: FloatArray, basis: Basis) -> None:
@@ -91,7 +93,7 @@ class Quadratic:
         target = basis.project_out(data.y - data.offset, data.weights)
         self.target: FloatArray = root[:, None] * target
         self.columns: FloatArray = basis.project_out(rows.T, data.weights).T * root
-        self._inner: FloatArray = self.columns @ self.target
+        self.inner: FloatArray = self.columns @ self.target
         self._wide = rows.shape[0] > rows.shape[1]
         self._gram: Deferred[FloatArray] = Deferred(lambda: self.columns @ self.columns.T)
 
@@ -107,12 +109,16 @@ class Quadratic:
             np.concatenate([part.correlation for part in parts], axis=1),
         )
 
-    def _by_rows(self, spread: FloatArray, classes: slice) -> Eliminated:
-        """Solve (I + A'SA) r = y; then theta = S A r."""
-        target = self.target[:, classes]
+    def residual(self, spread: FloatArray, target: FloatArray) -> FloatArray:
+        """Return r of (I + A'SA) r = target, what spreads (m,) leave of a target (n, K)."""
         system = (self.columns.T * spread) @ self.columns
         system.flat[:: system.shape[0] + 1] += 1.0
-        residual = _solved(system, target)
+        return _solved(system, target)
+
+    def _by_rows(self, spread: FloatArray, classes: slice) -> Eliminated:
+        """Take theta = S A r from the residual."""
+        target = self.target[:, classes]
+        residual = self.residual(spread, target)
         correlation = self.columns @ residual
         value = 0.5 * float(np.sum(target * residual))
         return Eliminated(value, spread[:, None] * correlation, correlation)
@@ -122,7 +128,7 @@ class Quadratic:
         root = np.sqrt(spread)
         system = root[:, None] * self._gram.value * root
         system.flat[:: root.size + 1] += 1.0
-        inner = self._inner[:, classes]
+        inner = self.inner[:, classes]
         scaled = _solved(system, root[:, None] * inner)
         theta = root[:, None] * scaled
         correlation = inner - self._gram.value @ theta

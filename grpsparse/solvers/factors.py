@@ -64,6 +64,11 @@ class Variational:
         """Return the form of a power q in (2/3, 1] of the norm."""
         return cls(2.0 * q / (2.0 - q), 0.5 * (2.0 - q) * q ** (q / (2.0 - q)), slope, ridge)
 
+    def factor(self, norm: FloatArray) -> FloatArray:
+        """Return the factor at which the minimum over v is attained."""
+        best: FloatArray = (norm**2 / (self.constant * self.power)) ** (1.0 / (self.power + 2.0))
+        return best
+
     @property
     def convex(self) -> bool:
         """Whether what is stationary is optimal where no push on a zero factor exceeds 1."""

@@ -120,7 +120,7 @@ class VarPro:
         factors = Factors(eliminate, part.blocks.starts, part.level, form, problem.scale)
         least = minimum(
             factors,
-            np.sqrt(sizes) / factors.unit,
+            form.factor(sizes) / factors.unit,
             memory=self.memory,
             max_iter=self.max_iter,
             flat=flat,
