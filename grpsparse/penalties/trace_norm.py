@@ -91,9 +91,11 @@ class TraceNorm(GroupLasso):
         level, length = checked_lambda(lambda_), float(step)
         if not 0.0 < length < np.inf:
             raise OptionError(f"`step` is {step!r}; give a positive finite number.")
+        if level == 0.0:
+            return np.array(b, dtype=np.float64)
         left, values, right = np.linalg.svd(_matrix(b), full_matrices=False)
-        shrunk: FloatArray = (left * np.maximum(values - length * level, 0.0)) @ right
-        return shrunk.reshape(np.shape(b))
+        shrunk = (left * np.maximum(values - length * level, 0.0)) @ right
+        return np.asarray(shrunk.reshape(np.shape(b)), dtype=np.float64)
 
     def matrix_value(self, theta: FloatArray, segments: Segments, level: FloatArray) -> float:
         """Return the trace norm of theta (q, K), rows times the levels (G,) of their groups."""
@@ -125,8 +127,7 @@ def _matrix(b: ArrayLike) -> FloatArray:
 
 
 def _singular(values: FloatArray) -> FloatArray:
-    found: FloatArray = np.linalg.svd(values, compute_uv=False)
-    return found
+    return np.asarray(np.linalg.svd(values, compute_uv=False), dtype=np.float64)
 
 
 def _by_row(level: FloatArray, segments: Segments) -> FloatArray:
@@ -135,7 +136,7 @@ def _by_row(level: FloatArray, segments: Segments) -> FloatArray:
 
 
 def _largest(correlation: FloatArray, segments: Segments, level: FloatArray) -> float:
-    """Return the largest singular value of the rows over their levels, rows without one left out."""
+    """Return the largest singular value of the rows that have a level, over their levels."""
     rows = _by_row(level, segments)
     seen = rows[:, 0] > 0.0
     return float(_singular(correlation[seen] / rows[seen]).max(initial=0.0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from difflib import get_close_matches
 
 from grpsparse.errors import OptionError
@@ -13,10 +14,10 @@ from grpsparse.solvers.store import Store
 from grpsparse.solvers.varpro import VarPro
 from grpsparse.solvers.working_set import WorkingSet, grown_to
 
-__all__ = ["BlockDescent", "Interpolant", "Solution", "Solver", "Store", "Task", "VarPro", "WorkingSet"]
-__all__ += ["by_gram", "by_moments", "get", "grown_to", "interpolate", "names"]
+__all__ = ["BlockDescent", "Interpolant", "Solution", "Solver", "Store", "Task", "VarPro"]
+__all__ += ["WorkingSet", "by_gram", "by_moments", "get", "grown_to", "interpolate", "names"]
 
-_SOLVERS = {"block_descent": BlockDescent, "varpro": VarPro}
+_SOLVERS: dict[str, Callable[[], Solver]] = {"block_descent": BlockDescent, "varpro": VarPro}
 
 
 def names() -> tuple[str, ...]:

@@ -145,8 +145,15 @@ class Quadratic:
 
 
 def _solved(system: FloatArray, target: FloatArray) -> FloatArray:
-    """Solve with a matrix I + a positive semidefinite one, which is overwritten."""
-    factor = linalg.cho_factor(system, lower=True, overwrite_a=True, check_finite=False)
+    """Solve with a matrix I + a positive semidefinite one.
+
+    Its eigenvalues are at least 1, also where the other matrix is so large that rounding hides it.
+    """
+    try:
+        factor = linalg.cho_factor(system, lower=True, check_finite=False)
+    except linalg.LinAlgError:
+        values, vectors = linalg.eigh(system, check_finite=False)
+        return np.asarray((vectors / np.maximum(values, 1.0)) @ (vectors.T @ target))
     solution: FloatArray = linalg.cho_solve(factor, target, check_finite=False)
     return solution
 

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +38,7 @@ SMALLEST_POWER = 2.0 / 3.0  # of Lq, at and below which the smooth problem has n
 FLOOR = 1e-3  # of the largest factor, below which none starts
 EXCESS = 1e-6  # relative, of a block's slope over the penalty's at zero, that is one to follow
 LIFTS = 5  # times that blocks which stay at zero against their slope are lifted
-FLATTEST = 1e-12  # slope over the null deviance's, below which rounding decides
+FLATTEST = 1e-12  # slope in units of the scale, below which rounding decides
 LINE_STEPS = 40
 
 
@@ -96,7 +97,7 @@ class Factors:
     level : ndarray of shape (G,)
     form : Variational
     scale : float
-        Unit of F, the null deviance.
+        Unit of F.
 
     Attributes
     ----------
@@ -157,14 +158,11 @@ class Minimum:
     found : Eliminated
     push : ndarray of shape (G, K')
         At most 1, up to accuracy, at the optimum of a convex penalty.
-    calls : int
-        Ridge regressions.
     """
 
     factor: FloatArray
     found: Eliminated
     push: FloatArray
-    calls: int
 
 
 def minimise(
@@ -193,9 +191,20 @@ def minimise(
         value, gradient = function(point.reshape(start.shape))
         return value, gradient.ravel()
 
-    options = {"maxcor": memory, "maxiter": max_iter, "maxfun": 2 * max_iter, "maxls": LINE_STEPS}
-    options |= {"ftol": 0.0, "gtol": max(flat, FLATTEST)}
-    done = minimize(flattened, start.ravel(), jac=True, method="L-BFGS-B", options=options)
+    done: Any = minimize(
+        flattened,
+        start.ravel(),
+        jac=True,
+        method="L-BFGS-B",
+        options={
+            "maxcor": memory,
+            "maxiter": max_iter,
+            "maxfun": 2 * max_iter,
+            "maxls": LINE_STEPS,
+            "ftol": 0.0,
+            "gtol": max(flat, FLATTEST),
+        },
+    )
     return done.x.reshape(start.shape), int(done.nfev)
 
 
@@ -222,4 +231,4 @@ def minimum(
         if not factors.form.convex or not stuck.any():
             break
         factor = np.where(stuck, floor, factor)
-    return Minimum(factor, found, push, factors.calls)
+    return Minimum(factor, found, push)

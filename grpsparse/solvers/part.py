@@ -16,6 +16,8 @@ from grpsparse.solvers.working_set import WorkingSet
 
 __all__ = ["Part"]
 
+LOWEST = 1e-13  # of the null deviance, below which a height is rounding
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -27,8 +29,9 @@ class Part:
     working : WorkingSet
     blocks : Blocks
         Of the penalised groups.
+    lambda_ : float
     level : ndarray of shape (G,)
-        Lambda times their weights.
+        Lambda times the weights of the groups.
     inside, free : ndarray of int, shapes (m,) and (u,)
         Rows of the working set with a penalty, and without one, the intercept's among them.
     rows, free_rows : ndarrays of shapes (m, n) and (u, n)
@@ -38,6 +41,7 @@ class Part:
     problem: Problem
     working: WorkingSet
     blocks: Blocks
+    lambda_: float
     level: FloatArray
     inside: IntArray
     free: IntArray
@@ -57,7 +61,18 @@ class Part:
         blocks = working.blocks.part(chosen)
         rows, free_rows = working.exact_rows(inside), working.exact_rows(free)
         level = task.lambda_ * blocks.weight
-        return cls(problem, working, blocks, level, inside, free, rows, free_rows)
+        found = (inside, free, rows, free_rows)
+        return cls(problem, working, blocks, task.lambda_, level, *found)
+
+    def height(self, state: State) -> float:
+        """Return the objective of a point above the saturated loss, at most the null deviance.
+
+        It is the unit of a problem far below lambda_max, where what is left is small.
+        """
+        problem = self.problem
+        lost = state.loss - (problem.null_loss - problem.scale)
+        paid = self.blocks.value(problem.penalty, self.theta(state), self.lambda_)
+        return min(problem.scale, max(lost + paid, LOWEST * problem.scale))
 
     def theta(self, state: State) -> FloatArray:
         """Return the coefficients (m, K) of a point."""

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from grpsparse.groups import FloatArray
-from grpsparse.problem import Problem, State
+from grpsparse.problem import State
 from grpsparse.problem.null import unpenalised_basis
 from grpsparse.solvers.eliminate import Quadratic
 from grpsparse.solvers.factors import EXCESS, FLOOR, LIFTS, minimise
@@ -41,7 +41,7 @@ ROUNDED = 1e-7  # of the largest singular value of V, whose square is rounding i
 
 @dataclass(frozen=True, slots=True)
 class Spectral:
-    """F and its derivatives, in units of the null deviance.
+    """F and its derivatives, in units of a scale.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class Spectral:
         return np.asarray((own.T * self.values) @ own)
 
     def __call__(self, factor: FloatArray) -> tuple[float, FloatArray]:
-        """Return F and its gradient at V (K, K), in units of the root of the null deviance."""
+        """Return F and its gradient at V (K, K), in units of the root of the scale."""
         turned, basis, _ = self.residual(factor)
         own = turned @ basis.T
         fitted = float(np.sum(self.target * own)) + self.outside
@@ -111,24 +111,23 @@ class Spectral:
 
 
 def least_trace(
-    problem: Problem, part: Part, start: State, *, memory: int, max_iter: int, flat: float
+    part: Part, start: State, *, memory: int, max_iter: int, flat: float
 ) -> tuple[State, int]:
     """Return the point of the least objective, and the number of evaluations.
 
     Parameters
     ----------
-    problem : Problem
-        With a quadratic loss.
     part : Part
+        Of a problem with a quadratic loss.
     start : State
     memory, max_iter, flat
         See :func:`grpsparse.solvers.factors.minimise`.
     """
-    data = problem.data
+    data = part.problem.data
     basis = unpenalised_basis(part.free_rows, data.weights, intercept=False)
     quadratic = Quadratic(data, part.rows, basis)
     level = np.repeat(part.level, part.blocks.sizes)[:, None]
-    spectral = Spectral.of(quadratic.columns / level, quadratic.target, problem.scale)
+    spectral = Spectral.of(quadratic.columns / level, quadratic.target, part.height(start))
     factor, calls = _started(spectral, level * part.theta(start)), 0
     theta = np.zeros_like(part.theta(start))
     if factor is not None:
@@ -176,20 +175,19 @@ def _polished(spectral: Spectral, factor: FloatArray) -> tuple[FloatArray, int]:
     """
     from scipy.sparse.linalg import LinearOperator, minres
 
-    shape, steps = factor.shape, 0
-    gradient = spectral(factor)[1]
-    for steps in range(NEWTON_STEPS):
-        bend = LinearOperator(
-            (factor.size, factor.size),
-            matvec=lambda step, at=factor: spectral.bend(at, step.reshape(shape)).ravel(),
-            dtype=np.float64,
-        )
+    gradient, steps = spectral(factor)[1], 0
+    while steps < NEWTON_STEPS:
+
+        def bent(step: FloatArray, at: FloatArray = factor) -> FloatArray:
+            return spectral.bend(at, step.reshape(at.shape)).ravel()
+
+        bend = LinearOperator((factor.size, factor.size), matvec=bent, dtype=np.float64)
         step, _ = minres(bend, -gradient.ravel(), rtol=KRYLOV, maxiter=MOST_PRODUCTS)
-        trial = factor + step.reshape(shape)
+        trial = factor + step.reshape(factor.shape)
         ahead = spectral(trial)[1]
         if not np.linalg.norm(ahead) <= PROGRESS * np.linalg.norm(gradient):
             break
-        factor, gradient = trial, ahead
+        factor, gradient, steps = trial, ahead, steps + 1
     left, sizes, right = np.linalg.svd(factor)
     sizes = np.where(sizes < ROUNDED * sizes.max(initial=0.0), 0.0, sizes)
     return np.asarray((left * sizes) @ right), steps

@@ -61,8 +61,8 @@ class VarPro:
     >>> X = rng.normal(size=(20, 40))
     >>> y = X[:, :4] @ np.ones(4)
     >>> fit = gs.fit(X, y, groups=np.arange(40) // 4, lambda_=0.01, solver=gs.VarPro(memory=20))
-    >>> fit.selected()[0]
-    '0'
+    >>> fit.selected(0.01)
+    ['0']
     """
 
     memory: int = 10
@@ -105,11 +105,11 @@ class VarPro:
     def solve(self, problem: Problem, start: State, working: WorkingSet, task: Task) -> Solution:
         """Minimise over the task's groups; see :class:`grpsparse.solvers.protocol.Solver`."""
         part, finish = Part.of(problem, working, task), BlockDescent()
-        flat = FLAT_SHARE * float(np.sqrt(task.accuracy))
         if part is not None and problem.penalty.matrix:
-            limits = {"memory": self.memory, "max_iter": self.max_iter, "flat": flat}
-            state, used = least_trace(problem, part, start, **limits)
-            return Solution(state, used)
+            flat = _flat(part, start, task)
+            return Solution(
+                *least_trace(part, start, memory=self.memory, max_iter=self.max_iter, flat=flat)
+            )
         form = variational(problem.penalty)
         if part is None or form is None:
             return finish.solve(problem, start, working, task)
@@ -117,27 +117,33 @@ class VarPro:
         if sizes is None:
             return finish.solve(problem, start, working, task)
         eliminate = elimination(problem, part.rows, part.free_rows)
-        factors = Factors(eliminate, part.blocks.starts, part.level, form, problem.scale)
+        factors = Factors(eliminate, part.blocks.starts, part.level, form, part.height(start))
         least = minimum(
             factors,
             form.factor(sizes) / factors.unit,
             memory=self.memory,
             max_iter=self.max_iter,
-            flat=flat,
+            flat=_flat(part, start, task),
         )
         theta = least.found.theta
-        if form.convex:
-            out = np.repeat(least.push < 1.0 - INSIDE, part.blocks.sizes, axis=0)
-            theta = np.where(out, 0.0, theta)
+        if form.convex:  # the others take over at once what blocks near zero still explained
+            theta = factors.at(np.where(least.push < 1.0 - INSIDE, 0.0, least.factor)).theta
         state = part.state(theta, eliminate.unpenalised(theta), start)
         closing = replace(task, gradient=part.gradient(state))
         done = finish.solve(problem, state, working, closing)
-        return replace(done, n_iter=done.n_iter + least.calls)
+        return replace(done, n_iter=done.n_iter + factors.calls)
 
 
-def _sizes(
-    part: Part, state: State, form: Variational, *, refining: bool
-) -> FloatArray | None:
+def _flat(part: Part, start: State, task: Task) -> float:
+    """Return the derivative at which to stop, in units of the start's height.
+
+    Half its square, about what is left to gain, is then below the accuracy.
+    """
+    share = task.accuracy * part.problem.scale / part.height(start)
+    return FLAT_SHARE * float(np.sqrt(share))
+
+
+def _sizes(part: Part, state: State, form: Variational, *, refining: bool) -> FloatArray | None:
     """Return norms of the blocks to start from, (G, K'), or None where those at zero may stay.
 
     Those of the point, or of a proximal step where they are zero; all of them away from zero,
@@ -155,4 +161,5 @@ def _sizes(
         return None
     sizes = np.where(climbing, excess / curvature[:, None], norms)
     floor = FLOOR if form.convex else LOCAL_FLOOR
-    return np.maximum(sizes, floor**2 * sizes.max())
+    raised: FloatArray = np.maximum(sizes, floor**2 * sizes.max())
+    return raised

@@ -245,6 +245,7 @@ def test_names_resolve_to_default_objects():
         "group_lq",
         "group_l0",
         "group_cel0",
+        "trace_norm",
         "lasso",
         "elastic_net",
         "mcp",
@@ -255,6 +256,7 @@ def test_names_resolve_to_default_objects():
     for penalty in EVERY:
         assert isinstance(penalty, gp.Penalty)
         assert isinstance(penalty, gp.ConvexPenalty) == penalty.convex
+        assert isinstance(penalty, gp.MatrixPenalty) == penalty.matrix
         assert penalty.name == gp.get(penalty.name).name
         assert len(penalty.parameters) == 2
 

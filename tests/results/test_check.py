@@ -68,6 +68,7 @@ SCALES = {
     "group_lq": ["group", "column"],
     "group_l0": ["group", False],
     "group_cel0": ["group", "column"],
+    "trace_norm": ["group", "column", False],
     "lasso": ["column", False],
     "elastic_net": ["column"],
     "mcp": ["column"],
