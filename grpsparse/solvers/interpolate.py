@@ -37,7 +37,7 @@ FLAT, COARSE = 1e-9, 1e-4  # derivatives, over the norm, at which the last fit e
 REFINEMENTS = 3  # each takes off what the last left of the residual
 MISFIT = 1e-8  # of y, above which X b is another y
 NOTHING = 1e-28  # of the squares of y, that is rounding of a constant
-VANISHED = 1e-6  # of the largest factor: one for zero, where no gradient tells
+VANISHED = 1e-9  # of the largest block, one that is on its way to zero
 INSIDE = 1e-4  # by which a gradient is below its limit for a block to be zero
 
 
@@ -203,9 +203,10 @@ class _Interpolation:
             least = minimum(factors, start, memory=memory, max_iter=max_iter, flat=flat)
             factor, calls = least.factor * factors.unit, calls + factors.calls
             scale = 0.1 * lambda_ * float(self.weight @ self.norms(least.found.theta) ** q)
-        out = least.push < 1.0 - INSIDE
-        if not form.convex:
-            out = np.abs(factor) < VANISHED * np.abs(factor).max()
+        sizes = self.norms(least.found.theta)[:, None]
+        out = sizes < VANISHED * sizes.max()
+        if form.convex:
+            out |= least.push < 1.0 - INSIDE
         spread = np.repeat(factor**2 / (lambda_ * self.weight[:, None]), np.diff(self.starts), 0)
         kept = np.where(np.repeat(out, np.diff(self.starts), 0), 0.0, spread)
         # what blocks near zero still add to the residual is what makes the dual point feasible

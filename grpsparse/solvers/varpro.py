@@ -144,10 +144,10 @@ def _flat(part: Part, start: State, task: Task) -> float:
 
 
 def _sizes(part: Part, state: State, form: Variational, *, refining: bool) -> FloatArray | None:
-    """Return norms of the blocks to start from, (G, K'), or None where those at zero may stay.
+    """Return norms of the blocks to start from, (G, K'), or None where all may stay at zero.
 
-    Those of the point, or of a proximal step where they are zero; all of them away from zero,
-    which no factor leaves.
+    Those of the point, or of a proximal step where they are zero and should not be. No factor
+    leaves zero, so that all are raised from it, unless a point is refined whose zeros were found.
     """
     problem, blocks = part.problem, part.blocks
     norms = blocks.norms(part.theta(state))
@@ -157,9 +157,11 @@ def _sizes(part: Part, state: State, form: Variational, *, refining: bool) -> Fl
     limit = problem.penalty.zero_limit(part.level, curvature)[:, None]
     excess = blocks.norms(part.correlation(state)) - limit
     climbing = (norms == 0) & (excess > EXCESS * limit)
-    if not climbing.any() and (refining or not norms.any()):
+    if not climbing.any() and not norms.any():
         return None
     sizes = np.where(climbing, excess / curvature[:, None], norms)
+    if refining:
+        return sizes
     floor = FLOOR if form.convex else LOCAL_FLOOR
     raised: FloatArray = np.maximum(sizes, floor**2 * sizes.max())
     return raised
