@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         Lasso,
         Penalty,
         SparseGroupLasso,
+        TraceNorm,
     )
     from grpsparse.problem import PivotalLambda
     from grpsparse.results import CVFit, PathFit, load
@@ -82,6 +83,7 @@ __all__ = [
     "Solver",
     "SparseGroupLasso",
     "Surv",
+    "TraceNorm",
     "datasets",
     "families",
     "fit",

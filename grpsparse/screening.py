@@ -370,6 +370,8 @@ def strong_rule(
     Norms of the correlations serve where the penalty sees nothing else.
     """
     at, penalty, blocks = max(0.0, 2.0 * lambda_ - previous), problem.penalty, problem.blocks
+    if penalty.matrix:  # no group leaves by itself
+        return np.ones(blocks.weight.size, dtype=np.bool_)
     if norms is None or penalty.l1_fraction > 0:
         norms = blocks.beyond(penalty, correlation, at)
     worst = norms[:, 0] if norms.shape[1] == 1 else norms.max(axis=1)

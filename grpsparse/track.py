@@ -83,7 +83,7 @@ class Track:
 
     def __init__(self, problem: Problem, solver: Solver, tol: float, how: How) -> None:
         self.problem, self.solver, self.tol = problem, solver, tol
-        rounded = tol >= COARSE and problem.penalty.convex
+        rounded = tol >= COARSE and problem.penalty.convex and not problem.penalty.matrix
         self.working = WorkingSet(
             problem,
             gathered=how.gathered,

@@ -188,7 +188,7 @@ def _settings(opened: Opened, path: Path, call: str) -> Settings:
         dtype=opened.options.dtype,
         notes=(*opened.notes, *path.problem.coordinates.notes, *stopped, *ended),
         penalty_factor=tuple(opened.term_factor.tolist()),
-        group_weight=opened.options.group_weight or "none",
+        group_weight="sqrt_df" if resolved.sqrt_df else "none",
         baseline=opened.baseline,
     )
 

@@ -124,7 +124,7 @@ class Opened:
         spec = PenaltySpec(
             resolved.penalty,
             self._factor(),
-            self.options.group_weight is not None,
+            resolved.sqrt_df,
             resolved.shared,
         )
         coordinates = self.coordinates(normalised)

@@ -98,6 +98,7 @@ class Resolved:
     shared: bool
     standardize: str
     tol: float
+    sqrt_df: bool  # whether the base weight is the root of a group's degrees of freedom
 
     @property
     def single_columns(self) -> bool:
@@ -119,6 +120,11 @@ def resolve(options: Options, *, formula: bool) -> Resolved:
     shared = _choice("class_groups", options.class_groups, ("auto", "shared", "separate"))
     if penalty.elementwise and shared == "shared":
         raise PenaltyError(_elementwise(penalty, "class_groups='shared'"))
+    if penalty.matrix and shared == "separate":
+        raise PenaltyError(
+            f"the {penalty.title} is one of the matrix of all responses, so "
+            "class_groups='separate' cannot hold; drop it."
+        )
     return Resolved(
         penalty,
         get_solver(penalty.solver if _is_auto(options.solver) else options.solver),
@@ -127,6 +133,7 @@ def resolve(options: Options, *, formula: bool) -> Resolved:
         shared == "shared" or (shared == "auto" and not penalty.elementwise),
         _standardize(options, penalty),
         _tolerance(options),
+        options.group_weight is not None and not penalty.matrix,
     )
 
 

@@ -22,6 +22,7 @@ from grpsparse.penalties.protocol import (
     AdaptivePenalty,
     ConvexPenalty,
     JointPenalty,
+    MatrixPenalty,
     NestedPenalty,
     Penalty,
     Segments,
@@ -29,6 +30,7 @@ from grpsparse.penalties.protocol import (
 from grpsparse.penalties.registry import get, names
 from grpsparse.penalties.scad import SCAD, GroupSCAD
 from grpsparse.penalties.sparse_group_lasso import SparseGroupLasso
+from grpsparse.penalties.trace_norm import TraceNorm
 from grpsparse.penalties.transformed_l1 import GroupTransformedL1
 
 __all__ = [
@@ -52,10 +54,12 @@ __all__ = [
     "GroupTransformedL1",
     "JointPenalty",
     "Lasso",
+    "MatrixPenalty",
     "NestedPenalty",
     "Penalty",
     "Segments",
     "SparseGroupLasso",
+    "TraceNorm",
     "get",
     "names",
 ]

@@ -36,6 +36,7 @@ class BlockFunctions:
     adaptive: ClassVar[bool] = False
     joint: ClassVar[bool] = False
     nested: ClassVar[bool] = False
+    matrix: ClassVar[bool] = False
     solver: ClassVar[str] = "block_descent"
 
     def value(self: Penalty, b: ArrayLike, lambda_: float) -> float:

@@ -19,6 +19,7 @@ __all__ = [
     "ConvexPenalty",
     "Curve",
     "JointPenalty",
+    "MatrixPenalty",
     "NestedPenalty",
     "Penalty",
     "Segments",
@@ -79,6 +80,10 @@ class Penalty(Protocol):
     @property
     def nested(self) -> bool:
         """Whether it is a :class:`NestedPenalty`, of single coefficients inside of groups."""
+
+    @property
+    def matrix(self) -> bool:
+        """Whether it is a :class:`MatrixPenalty`, of which no group leaves by itself."""
 
     @property
     def solver(self) -> str:
@@ -188,6 +193,18 @@ class AdaptivePenalty(Penalty, Protocol):
 
     def factors(self, norms: FloatArray) -> FloatArray:
         """Return what multiplies the weights, (G,), from the norms of the first fit, (G,)."""
+
+
+@runtime_checkable
+class MatrixPenalty(ConvexPenalty, Protocol):
+    """A convex penalty of the matrix of all coefficients, which is not a sum over groups.
+
+    All groups are kept, so that its dual scale and conjugate see the whole matrix. The base
+    weight of groups is 1.
+    """
+
+    def matrix_value(self, theta: FloatArray, segments: Segments, level: FloatArray) -> float:
+        """Return the penalty of coefficients theta (q, K) of groups of these levels (G,)."""
 
 
 @runtime_checkable

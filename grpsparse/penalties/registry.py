@@ -23,6 +23,7 @@ from grpsparse.penalties.mcp import MCP, GroupMCP
 from grpsparse.penalties.protocol import Penalty
 from grpsparse.penalties.scad import SCAD, GroupSCAD
 from grpsparse.penalties.sparse_group_lasso import SparseGroupLasso
+from grpsparse.penalties.trace_norm import TraceNorm
 from grpsparse.penalties.transformed_l1 import GroupTransformedL1
 
 __all__ = ["get", "names"]
@@ -44,6 +45,7 @@ _PENALTIES: dict[str, Penalty] = {
         GroupCEL0(),
         CompositeMCP(),
         GroupExponentialLasso(),
+        TraceNorm(),
         Lasso(),
         ElasticNet(),
         MCP(),

@@ -14,7 +14,7 @@ import numpy as np
 
 from grpsparse.backend import segment_entries, segment_norms, segment_sums
 from grpsparse.groups import BoolArray, FloatArray, IntArray
-from grpsparse.penalties import NestedPenalty, Penalty
+from grpsparse.penalties import MatrixPenalty, NestedPenalty, Penalty
 from grpsparse.penalties.nested import Composed, compose, largest_entries
 
 __all__ = ["Blocks"]
@@ -99,6 +99,8 @@ class Blocks:
         """Return the penalty of the coefficients theta (q, K), whose norms may be known."""
         if penalty.nested:
             return float(self.composed(cast(NestedPenalty, penalty), theta, lambda_).value.sum())
+        if penalty.matrix:
+            return cast(MatrixPenalty, penalty).matrix_value(theta, self, lambda_ * self.weight)
         norms, level = self.norms(theta) if norms is None else norms, lambda_ * self.weight
         total = sum(float(penalty.radial_value(column, level).sum()) for column in norms.T)
         if penalty.l1_fraction > 0:

@@ -267,6 +267,8 @@ def _duality_gap(case: Case, point: Point, free: Free) -> float:
     level = np.broadcast_to(point.lambda_ * case.weight[penalised, None], shape)
     single: FloatArray = np.where(penalised, point.lambda_ * penalty.l1_fraction, 0.0)
     value = float(np.sum(penalty.radial_value(point.norms[penalised], level)))
+    if penalty.matrix:
+        value = point.lambda_ * float(_singular_values(case, point.theta, case.weight).sum())
     value += float(np.sum(single[case.coordinates.group, None] * np.abs(point.theta)))
 
     # the penalty is slope * norm + bend * norm**2 / 2, and the single coefficients
@@ -315,6 +317,12 @@ def _inside(case: Case, point: Point, free: Free) -> Point:
     return replace(point, dual=dual, correlation=case.coordinates.rows @ (rows.root * dual))
 
 
+def _singular_values(case: Case, values: FloatArray, factor: FloatArray) -> FloatArray:
+    """Return the singular values of a matrix (q, K), rows times the factors (G,) of groups."""
+    rows = factor[case.coordinates.group, None] * values
+    return np.asarray(np.linalg.svd(rows, compute_uv=False))
+
+
 def _sizes(case: Case, correlation: FloatArray, single: FloatArray) -> FloatArray:
     """Return the norms of blocks after soft-thresholding, (G, 1) or (G, K)."""
     cut = single[case.coordinates.group, None]
@@ -330,6 +338,10 @@ def _largest_scale(
         sizes = _sizes(case, scale * point.correlation, single)[penalised]
         return bool((sizes <= bound).all())
 
+    if case.penalty.matrix and penalised.any():
+        inverse = np.divide(1.0, case.weight, out=np.zeros_like(case.weight), where=penalised)
+        top = float(_singular_values(case, point.correlation, inverse).max(initial=0.0))
+        return min(1.0, point.lambda_ / top) if top > 0 else 1.0
     if not single.any():
         sizes = case.block_norms(point.correlation)[penalised]
         over = sizes > bound

@@ -10,19 +10,23 @@ from grpsparse.solvers.accelerated import Accelerated
 from grpsparse.solvers.admm import ADMM
 from grpsparse.solvers.arithmetic import by_gram, by_moments
 from grpsparse.solvers.block_descent import BlockDescent
+from grpsparse.solvers.interpolate import Interpolant, interpolate
 from grpsparse.solvers.protocol import Solution, Solver, Task
 from grpsparse.solvers.reweighted import Reweighted
 from grpsparse.solvers.store import Store
+from grpsparse.solvers.varpro import VarPro
 from grpsparse.solvers.working_set import WorkingSet, grown_to
 
-__all__ = ["ADMM", "Accelerated", "BlockDescent", "Reweighted", "Solution", "Solver", "Store"]
-__all__ += ["Task", "WorkingSet", "by_gram", "by_moments", "ending", "get", "grown_to", "names"]
+__all__ = ["ADMM", "Accelerated", "BlockDescent", "Interpolant", "Reweighted", "Solution"]
+__all__ += ["Solver", "Store", "Task", "VarPro", "WorkingSet", "by_gram", "by_moments", "ending"]
+__all__ += ["get", "grown_to", "interpolate", "names"]
 
 _SOLVERS: dict[str, Callable[[], Solver]] = {
     "block_descent": BlockDescent,
     "accelerated": Accelerated,
     "admm": ADMM,
     "reweighted": Reweighted,
+    "varpro": VarPro,
 }
 
 

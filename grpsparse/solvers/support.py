@@ -10,7 +10,7 @@ __all__ = [
     "check_flag",
     "check_iterations",
     "check_sweeps",
-    "nested",
+    "not_of_norms",
     "unbounded",
 ]
 
@@ -32,14 +32,17 @@ def unbounded(problem: Problem) -> str | None:
     )
 
 
-def nested(problem: Problem) -> str | None:
-    """Return why a solver that knows blocks by their norms refuses a penalty of coefficients."""
-    if not problem.penalty.nested:
-        return None
-    return (
-        f"in the {problem.penalty.title} a coefficient's penalty depends on its group's other "
-        "coefficients; take solver='reweighted'."
-    )
+def not_of_norms(problem: Problem) -> str | None:
+    """Return why a solver that knows blocks by their norms refuses a penalty, or None."""
+    penalty = problem.penalty
+    if penalty.nested:
+        return (
+            f"in the {penalty.title} a coefficient's penalty depends on its group's other "
+            "coefficients; take solver='reweighted'."
+        )
+    if penalty.matrix:
+        return f"the {penalty.title} does not split into blocks; take solver='varpro'."
+    return None
 
 
 def check_sweeps(max_iter: int, arithmetic: str) -> None:

@@ -154,12 +154,17 @@ def arithmetic(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.fixture(autouse=True)
 def bounded(request: pytest.FixtureRequest) -> None:
-    """Pass over penalties that need a bound on the curvature, where there is none."""
+    """Pass over penalties that need a bound on the curvature, or a constant one, without it."""
     params = getattr(request.node, "callspec", None)
     given = {} if params is None else params.params
-    name = given.get("penalty", given.get("name"))
+    name = given.get("penalty", given.get("name", given.get("convex")))
     steep = name in gs.penalties.names() and gs.penalties.get(name).steep
     family = given.get("case")
+    matrix = name in gs.penalties.names() and gs.penalties.get(name).matrix
+    if matrix and family in gs.families.names() and gs.families.get(family).hessian != "constant":
+        pytest.skip(f"the curvature of the {family} family is not constant")
+    if matrix and given.get("class_groups") == "separate":
+        pytest.skip("one matrix of all responses")
     if steep and family in gs.families.names() and gs.families.get(family).curvature_bound is None:
         pytest.skip(f"the curvature of the {family} family has no bound")
 

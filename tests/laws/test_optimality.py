@@ -57,6 +57,7 @@ CONVEX = (
     "adaptive_group_lasso",
     "lasso",
     "elastic_net",
+    "trace_norm",
 )
 
 
@@ -193,6 +194,8 @@ class Reference:
 
     def value(self, eta: np.ndarray, T: np.ndarray, lambda_: float) -> float:
         total = self.loss(eta)
+        if self.penalty == "trace_norm":
+            return total + lambda_ * float(np.linalg.norm(T, "nuc"))
         for g, weight in zip(self.groups, self.weight, strict=True):
             if self.penalty in NESTED:
                 total += NESTED[self.penalty](np.abs(T[g]), lambda_ * weight, self.rescale())
@@ -213,6 +216,9 @@ class Reference:
 
     def prox(self, T: np.ndarray, step: float, lambda_: float) -> np.ndarray:
         """Return the proximal point of a convex penalty."""
+        if self.penalty == "trace_norm":
+            left, values, right = np.linalg.svd(T, full_matrices=False)
+            return (left * np.maximum(values - step * lambda_, 0)) @ right
         alpha, out = ALPHA.get(self.penalty, 1.0), T.copy()
         l1, l2, ridge = 0.0, alpha, 1 - alpha
         if self.penalty == "sparse_group_lasso":
@@ -378,6 +384,8 @@ def test_groups_at_right_angles_are_proximal_points(
 ) -> None:
     """Of the least squares coefficients: zero or not, where both are stationary."""
     chosen = gs.penalties.get(penalty)
+    if chosen.matrix:
+        pytest.skip("one block of all groups")
     if standardize == "group" and (chosen.elementwise or chosen.bilevel):
         pytest.skip("single columns")
     case = cases("gaussian")

@@ -263,6 +263,7 @@ def test_names_resolve_to_default_objects():
         "group_cel0",
         "composite_mcp",
         "group_exponential_lasso",
+        "trace_norm",
         "lasso",
         "elastic_net",
         "mcp",
@@ -273,6 +274,7 @@ def test_names_resolve_to_default_objects():
     for penalty in EVERY:
         assert isinstance(penalty, gp.Penalty)
         assert isinstance(penalty, gp.ConvexPenalty) == penalty.convex
+        assert isinstance(penalty, gp.MatrixPenalty) == penalty.matrix
         assert penalty.name == gp.get(penalty.name).name
         assert len(penalty.parameters) == 2
 
