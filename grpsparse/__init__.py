@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         GroupSCAD,
         GroupTransformedL1,
         Lasso,
+        LatentGroupLasso,
         Penalty,
         SparseGroupLasso,
     )
@@ -70,6 +71,7 @@ __all__ = [
     "GroupTransformedL1",
     "GrpsparseError",
     "Lasso",
+    "LatentGroupLasso",
     "PathFit",
     "Penalty",
     "Solver",

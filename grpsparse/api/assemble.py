@@ -9,7 +9,7 @@ import numpy as np
 
 from grpsparse.api.door import Opened
 from grpsparse.errors import ConvergenceWarning
-from grpsparse.groups import BoolArray, Deferred, FloatArray, IntArray
+from grpsparse.groups import BoolArray, Deferred, FloatArray, IntArray, members
 from grpsparse.path import Path
 from grpsparse.problem import Blocks, Problem
 from grpsparse.results import PathFit, Settings, Training
@@ -42,6 +42,8 @@ def path_fit(opened: Opened, path: Path, weights: FloatArray, call: str) -> Path
         certificate_kind=path.certificate_kind,
         converged=path.converged,
         n_iter=path.n_iter,
+        unions=opened.unions,
+        latent=_latent(opened, problem, found),
         deviance=np.maximum(total * (path.loss - saturated), 0.0),
         null_deviance=total * (problem.null_loss - saturated),
         effort=path.effort,
@@ -148,6 +150,28 @@ def _raw_coefficients(
     return own, intercept
 
 
+def _latent(opened: Opened, problem: Problem, found: _Found) -> FloatArray | None:
+    """Return the coefficients (L, m, K) of the columns of every group, whose sums are the raw ones.
+
+    Their columns are those of all groups, one after the other; None where no groups overlap.
+    """
+    if opened.unions is None or problem.penalty.overlap == "norms":
+        return None
+    index, starts = members(opened.groups)
+    out = np.zeros((found.theta.shape[0], index.size, found.theta.shape[2]))
+    for g, first, last in zip(
+        found.groups.tolist(), found.blocks.starts[:-1], found.blocks.starts[1:], strict=True
+    ):
+        rows = slice(int(first), int(last))
+        columns, coef = problem.coordinates.coefficients(
+            found.coordinates[rows], found.theta[:, rows]
+        )
+        own = index[starts[g] : starts[g + 1]]
+        order = np.argsort(own)
+        out[:, starts[g] + order[np.searchsorted(own, columns, sorter=order)]] = coef
+    return out
+
+
 def _training(opened: Opened, weights: FloatArray) -> Training:
     return Training(
         opened.blocks,
@@ -164,7 +188,9 @@ def _training(opened: Opened, weights: FloatArray) -> Training:
 def _settings(opened: Opened, path: Path, call: str) -> Settings:
     resolved = opened.resolved
     groups = "column" if resolved.by_column else "term"
-    if opened.model.formula is None and not resolved.by_column:
+    if opened.unions is not None:
+        groups = "lists"
+    elif opened.model.formula is None and not resolved.by_column:
         groups = "labels"
     stopped = () if path.stopped is None else (path.stopped,)
     return Settings(

@@ -8,24 +8,26 @@ from typing import Any
 
 import numpy as np
 
+from grpsparse.api.factors import penalty_factors
 from grpsparse.api.first_fit import adaptive_factors
 from grpsparse.api.options import Options, Resolved
+from grpsparse.api.overlap import check_overlap, read_lists, strong_hierarchy
 from grpsparse.api.rows import per_row, read_offset, read_weights
 from grpsparse.design import (
     Design,
-    MatrixSpec,
     Standardised,
     assemble,
     matrix_model,
     read_response,
-    resolve_label,
     standardise,
+    unite,
 )
-from grpsparse.errors import DataError, GroupError
+from grpsparse.errors import DataError
 from grpsparse.families import Response, encode_response, for_data, n_outputs
 from grpsparse.groups import FloatArray, IntArray, Model, PlainTerms, TermColumns, members
 from grpsparse.penalties import AdaptivePenalty
 from grpsparse.problem import Observed, PenaltySpec, Problem, build_problem
+from grpsparse.unions import Unions
 
 __all__ = ["Opened", "open_door"]
 
@@ -41,9 +43,11 @@ class Opened:
         Raw columns as the model made them.
     design : Design
     groups : sequence of TermColumns
-        What the penalty sees: the terms, or every column by itself.
+        What the penalty sees: the terms, unions of them, or every column by itself.
+    unions : Unions or None
+        Which terms the groups are unions of.
     term_factor : ndarray
-        Penalty factors of the model's terms.
+        Penalty factors of the model's terms, or of the unions.
     response : Response
     weights : ndarray of shape (n,)
         Observation weights, trials included.
@@ -63,6 +67,7 @@ class Opened:
     blocks: tuple[Any, ...]
     design: Design
     groups: Sequence[TermColumns]
+    unions: Unions | None
     term_factor: FloatArray
     response: Response
     weights: FloatArray
@@ -93,13 +98,13 @@ class Opened:
 
     def coordinates(self, weights: FloatArray) -> Standardised:
         """Standardise the design under weights that sum to one."""
-        return standardise(
-            self.design,
-            self.groups,
-            weights,
-            mode=self.resolved.standardize,
-            intercept=self.intercept,
-        )
+        mode, unions, terms = self.resolved.standardize, self.unions, self.model.terms
+        if unions is None or mode != "group" or isinstance(terms, PlainTerms):
+            return standardise(
+                self.design, self.groups, weights, mode=mode, intercept=self.intercept
+            )
+        each = standardise(self.design, terms, weights, mode=mode, intercept=self.intercept)
+        return unite(each, unions, weights)
 
     def problem(self, weights: FloatArray) -> Problem:
         """Return the problem under weights (n,), on any scale.
@@ -210,7 +215,7 @@ def open_door(
     offsets = read_offset(frame.extra.get("offset"), frame.rows, count)
     family, chosen = for_data(response.family, response.y, weights, offsets)
     response = replace(response, family=family, notes=(*response.notes, *chosen))
-    groups = _by_column(frame.model) if resolved.by_column else frame.model.terms
+    unions = _unions(frame.model, resolved)
     offset = options.offset if isinstance(options.offset, str) else None
     return Opened(
         frame.model,
@@ -218,8 +223,9 @@ def open_door(
         assemble(
             frame.blocks, n_rows=n, centred=frame.intercept, dtype=options.dtype, sums=frame.sums
         ),
-        groups,
-        _penalty_factors(options.penalty_factor, frame.model),
+        _groups(frame.model, resolved, unions),
+        unions,
+        penalty_factors(options.penalty_factor, frame.model, unions),
         response,
         weights,
         offsets,
@@ -309,54 +315,22 @@ def _matrix_door(
     )
 
 
-def _by_column(model: Model) -> PlainTerms:
-    """Return every column of the design as a group of its own."""
+def _unions(model: Model, resolved: Resolved) -> Unions | None:
+    """Return the groups that are unions of terms, if that is how they were asked for."""
+    if resolved.hierarchical:
+        return strong_hierarchy(model)
+    if resolved.lists is None:
+        return None
+    unions = read_lists(resolved.lists, model)
+    check_overlap(resolved.penalty, unions)
+    return unions
+
+
+def _groups(model: Model, resolved: Resolved, unions: Unions | None) -> Sequence[TermColumns]:
+    """Return what the penalty sees."""
+    if unions is not None:
+        return unions.as_terms(model.terms, model.columns)
+    if not resolved.by_column:
+        return model.terms
     every = np.arange(len(model.columns) + 1, dtype=np.int64)
     return PlainTerms("column", model.columns, model.columns, every[:-1], every)
-
-
-def _penalty_factors(given: Any, model: Model) -> FloatArray:
-    """Return the factor of every term from a number, a dict by term, or an array."""
-    if not isinstance(given, Mapping):
-        return _factor_array(given, len(model.terms))
-    factor = np.ones(len(model.terms))
-    for name, value in given.items():
-        factor[_term_number(name, model)] = _factor(value, name)
-    return factor
-
-
-def _term_number(name: Any, model: Model) -> int:
-    if isinstance(model, MatrixSpec):
-        return resolve_label(name, model)
-    from grpsparse.formula import resolve_term
-
-    return resolve_term(name, model.terms)
-
-
-def _factor(value: Any, name: Any) -> float:
-    ok = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    if not ok or not np.isfinite(value) or value < 0:
-        raise GroupError(
-            f"`penalty_factor` of {name!r} is {value!r}; it is a number of at least 0."
-        )
-    return float(value)
-
-
-def _factor_array(given: Any, n_terms: int) -> FloatArray:
-    try:
-        values = np.asarray(given, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise GroupError(
-            f"`penalty_factor` is {given!r}; give a number, a dict by term or one number per term."
-        ) from None
-    if values.ndim == 0:
-        return np.full(n_terms, _factor(float(values), "all terms"))
-    if values.shape != (n_terms,):
-        raise GroupError(
-            f"`penalty_factor` has shape {values.shape} for {n_terms} terms; give one number per "
-            "term, in the order of `fit.terms`, or a dict."
-        )
-    bad = np.flatnonzero(~np.isfinite(values) | (values < 0))
-    if bad.size:
-        _factor(float(values[bad[0]]), int(bad[0]))
-    return values

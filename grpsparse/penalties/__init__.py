@@ -13,6 +13,7 @@ from grpsparse.penalties.cel0 import GroupCEL0
 from grpsparse.penalties.elastic_net import ElasticNet, GroupElasticNet
 from grpsparse.penalties.l0 import GroupL0
 from grpsparse.penalties.lasso import GroupLasso, Lasso
+from grpsparse.penalties.latent import LatentGroupLasso
 from grpsparse.penalties.log_sum import GroupLogSum
 from grpsparse.penalties.lq import GroupLq
 from grpsparse.penalties.mcp import MCP, GroupMCP
@@ -47,6 +48,7 @@ __all__ = [
     "GroupTransformedL1",
     "JointPenalty",
     "Lasso",
+    "LatentGroupLasso",
     "Penalty",
     "Segments",
     "SparseGroupLasso",

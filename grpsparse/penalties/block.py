@@ -43,6 +43,7 @@ class BlockFunctions:
     steep: ClassVar[bool] = False
     adaptive: ClassVar[bool] = False
     joint: ClassVar[bool] = False
+    overlap: ClassVar[str] = "none"
     solver: ClassVar[str] = "block_descent"
 
     def value(self: Penalty, b: ArrayLike, lambda_: float) -> float:

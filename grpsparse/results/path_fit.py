@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from grpsparse.errors import DataError
 from grpsparse.groups import BoolArray, Deferred, FloatArray, IntArray, Model, term_names
-from grpsparse.results.norms import selected_terms, term_norms
+from grpsparse.results.norms import chosen, norm_path, selected_groups, selected_terms
 from grpsparse.results.points import LambdaLike, locate, one_lambda
 from grpsparse.results.predict import predict
 from grpsparse.results.record import Settings, Training
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from grpsparse.penalties import Penalty
     from grpsparse.record import Effort
     from grpsparse.results.summary import PathSummary
+    from grpsparse.unions import Unions
 
 __all__ = ["PathFit"]
 
@@ -67,6 +67,11 @@ class PathFit:
         Weights w_g of the penalty.
     ranks : Deferred
         `group_rank`, when asked for.
+    unions : Unions, optional
+        Which terms the groups are unions of, where they are not the terms or their columns.
+    latent : ndarray of shape (L, m, K), optional
+        Coefficients of the columns of every latent group, one group after the other; their sums
+        over groups are `raw_coef`.
     certificate : ndarray of shape (L,)
         Proof of each solution, a number without units.
     certificate_kind : {"duality_gap", "stationarity"}
@@ -106,6 +111,8 @@ class PathFit:
     group_norms: FloatArray
     group_weights: FloatArray
     ranks: Deferred[IntArray]
+    unions: Unions | None = None
+    latent: FloatArray | None = None
     certificate: FloatArray
     certificate_kind: str
     converged: BoolArray
@@ -157,24 +164,27 @@ class PathFit:
         return int(self.training.y.shape[0])
 
     @property
+    def groups(self) -> tuple[str, ...]:
+        """Names of the groups that the penalty sees, (G,)."""
+        if self.unions is not None:
+            return self.unions.names
+        return self.terms if self.settings.groups != "column" else tuple(self.model.columns)
+
+    @property
     def norm_path(self) -> FloatArray:
         """Norms of the standardised terms, (L, T), or (L, T, K) where classes are separate."""
-        by_column = self.settings.groups == "column"
-        by_column = by_column and self.group_norms.shape[1] == len(self.model.columns)
-        return term_norms(self.group_norms, self.model.terms, by_column=by_column)
+        return norm_path(self)
 
     @property
     def n_terms(self) -> IntArray:
-        """Number of terms with a nonzero coefficient, unpenalised ones included, (L,)."""
-        count: IntArray = selected_terms(self.norm_path).sum(axis=1)
-        return count
+        """Number of terms that are selected, unpenalised ones included, (L,)."""
+        return np.asarray(selected_terms(self).sum(axis=1))
 
     @property
     def df(self) -> IntArray:
         """Number of nonzero coefficients without the intercept, (L,)."""
         path = self.coef_path
-        count: IntArray = np.count_nonzero(path.reshape(path.shape[0], -1), axis=1)
-        return count
+        return np.asarray(np.count_nonzero(path.reshape(path.shape[0], -1), axis=1))
 
     @property
     def dev_ratio(self) -> FloatArray:
@@ -212,18 +222,19 @@ class PathFit:
     def selected(self, lambda_: float) -> list[str]:
         """Return the names of the terms with a nonzero coefficient.
 
-        Between two solutions a term counts if it is in either of them, as its interpolated
-        coefficients do.
+        Where groups overlap, those of every latent group that is not zero. Between two solutions
+        a term counts if it is in either of them, as its interpolated coefficients do.
 
         Parameters
         ----------
         lambda_ : float
             Place on the path.
         """
-        points = locate(self.lambda_, one_lambda(lambda_))
-        active = selected_terms(self.norm_path)
-        chosen = active[points.left[0]] | active[points.right[0]]
-        return [name for name, isin in zip(self.terms, chosen, strict=True) if isin]
+        return chosen(self, self.terms, selected_terms(self), lambda_)
+
+    def selected_groups(self, lambda_: float) -> list[str]:
+        """Return the names of the groups with a nonzero coefficient, as `selected` does of terms."""
+        return chosen(self, self.groups, selected_groups(self), lambda_)
 
     def predict(
         self,
@@ -358,13 +369,9 @@ class PathFit:
         -------
         matplotlib.axes.Axes, or an ndarray of four
         """
-        if kind == "diagnostics":
-            from grpsparse.results.diagnostics import plot_diagnostics
+        from grpsparse.results.plots import plot_fit
 
-            return plot_diagnostics(self, **options)
-        from grpsparse.results.plots import plot_path
-
-        return plot_path(self, kind=kind, **options)
+        return plot_fit(self, kind=kind, **options)
 
     def check(self) -> FloatArray:
         """Recompute the certificate from the stored data, without the solver, (L,)."""
@@ -382,12 +389,9 @@ class PathFit:
     @classmethod
     def load(cls, path: str | Path) -> PathFit:
         """Read a fit that `save` wrote."""
-        from grpsparse.results.save import load
+        from grpsparse.results.save import load_as
 
-        loaded = load(path)
-        if not isinstance(loaded, cls):
-            raise DataError(f"{path} holds a {type(loaded).__name__}, not a {cls.__name__}.")
-        return loaded
+        return load_as(cls, path)
 
     def __str__(self) -> str:
         from grpsparse.results.printing import path_text

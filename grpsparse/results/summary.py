@@ -167,7 +167,7 @@ def term_table(fit: PathFit, points: Points) -> pd.DataFrame:
 
 def entries(fit: PathFit) -> FloatArray:
     """Return the largest lambda at which each term is selected, NaN for never, (T,)."""
-    active = selected_terms(fit.norm_path)
+    active = selected_terms(fit)
     return np.where(active.any(axis=0), fit.lambda_[active.argmax(axis=0)], np.nan)
 
 
@@ -176,7 +176,12 @@ def _reported_columns(fit: PathFit) -> IntArray:
 
 
 def _ranks(fit: PathFit) -> IntArray:
-    """Return the rank of each term, for groups of single columns their sum."""
+    """Return the rank of each term, for groups of single columns their sum.
+
+    Of terms in groups that overlap only the number of columns is known.
+    """
+    if fit.unions is not None:
+        return _reported_columns(fit)
     if fit.group_rank.size == len(fit.terms):
         return fit.group_rank
     index, starts = members(fit.model.terms)
