@@ -33,6 +33,7 @@ from grpsparse.results.check_loss import (
     unpenalised_fit,
 )
 from grpsparse.results.check_scale import Columns, Coordinates, centred_columns, coordinates
+from grpsparse.results.check_union import union_coordinates
 
 if TYPE_CHECKING:
     from grpsparse.results.path_fit import PathFit
@@ -148,7 +149,7 @@ def _take_apart(fit: PathFit) -> _Case:
         else training.X[present]
     )
     columns = centred_columns(X, share, intercept=settings.intercept)
-    standard = coordinates(fit, columns)
+    standard = _coordinates(fit, columns)
     weight = _group_weights(fit, standard)
     constant = basis(rows.root.T) if settings.intercept else np.empty((0, y.shape[0]))
     null = start = unpenalised_fit(rows, constant)
@@ -166,6 +167,13 @@ def _take_apart(fit: PathFit) -> _Case:
     if penalty.steep:
         bend = _curvatures(standard, weight.size, fit.family.curvature_bound or 1.0)
     return _Case(rows, columns, standard, penalty, weight, bend, shared, spanned, null, start)
+
+
+def _coordinates(fit: PathFit, columns: Columns) -> Coordinates:
+    """Return the standardised coordinates of the groups."""
+    if fit.unions is None or fit.latent is None:
+        return coordinates(fit, columns)
+    return union_coordinates(fit, columns, fit.unions)
 
 
 def _curvatures(standard: Coordinates, n_groups: int, v: float) -> FloatArray:

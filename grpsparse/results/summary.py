@@ -49,7 +49,8 @@ class PathSummary:
     certificate_kind : {"duality_gap", "stationarity"}
         What it is.
     table : pandas.DataFrame
-        One row per term, largest norm first: kind, levels of a factor, columns, rank, df
+        One row per term, largest norm first: kind, levels of a factor, columns, rank (missing where
+        groups are unions of terms), df
         (nonzero coefficients), norm, share, and the largest lambda with the term in it. Where
         classes have their own groups, the norm of each class as well.
     coefficients : pandas.DataFrame
@@ -119,7 +120,7 @@ def summarise(fit: PathFit, lambda_: float, *, coefficients: bool = False) -> Pa
         table=term_table(fit, points),
         coefficients=coef_table(fit, points),
         n_classes=int(fit.raw_intercept.shape[1]),
-        by_columns=fit.settings.groups == "column" or penalty.l1_fraction > 0,
+        by_columns=fit.settings.groups in ("column", "lists") or penalty.l1_fraction > 0,
         show_coefficients=coefficients,
         outputs="responses" if classes_of(fit) is None else "classes",
     )
@@ -152,7 +153,7 @@ def term_table(fit: PathFit, points: Points) -> pd.DataFrame:
             [None if term.levels is None else len(term.levels) for term in terms], dtype="Int64"
         ),
         "columns": _reported_columns(fit),
-        "rank": _ranks(fit),
+        "rank": _ranks(fit) if fit.unions is None else pd.array([None] * len(terms), dtype="Int64"),
         "df": _nonzero(fit, points),
         "norm": norm,
         "share": norm**2 / total if total > 0 else np.zeros(norm.size),
@@ -176,12 +177,7 @@ def _reported_columns(fit: PathFit) -> IntArray:
 
 
 def _ranks(fit: PathFit) -> IntArray:
-    """Return the rank of each term, for groups of single columns their sum.
-
-    Of terms in groups that overlap only the number of columns is known.
-    """
-    if fit.unions is not None:
-        return _reported_columns(fit)
+    """Return the rank of each term, for groups of single columns their sum."""
     if fit.group_rank.size == len(fit.terms):
         return fit.group_rank
     index, starts = members(fit.model.terms)
