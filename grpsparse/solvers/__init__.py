@@ -9,16 +9,18 @@ from grpsparse.errors import OptionError
 from grpsparse.solvers.accelerated import Accelerated
 from grpsparse.solvers.arithmetic import by_gram, by_moments
 from grpsparse.solvers.block_descent import BlockDescent
+from grpsparse.solvers.latent_dual import LatentDual
 from grpsparse.solvers.protocol import Solution, Solver, Task
 from grpsparse.solvers.store import Store
 from grpsparse.solvers.working_set import WorkingSet, grown_to
 
-__all__ = ["Accelerated", "BlockDescent", "Solution", "Solver", "Store", "Task", "WorkingSet"]
-__all__ += ["by_gram", "by_moments", "get", "grown_to", "names"]
+__all__ = ["Accelerated", "BlockDescent", "LatentDual", "Solution", "Solver", "Store", "Task"]
+__all__ += ["by_gram", "by_moments", "get", "grown_to", "names", "WorkingSet"]
 
 _SOLVERS: dict[str, Callable[[], Solver]] = {
     "block_descent": BlockDescent,
     "accelerated": Accelerated,
+    "latent_dual": LatentDual,
 }
 
 
