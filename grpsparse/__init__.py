@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         GroupTransformedL1,
         Lasso,
         LatentGroupLasso,
+        OverlapGroupLasso,
         Penalty,
         SparseGroupLasso,
     )
@@ -72,6 +73,7 @@ __all__ = [
     "GrpsparseError",
     "Lasso",
     "LatentGroupLasso",
+    "OverlapGroupLasso",
     "PathFit",
     "Penalty",
     "Solver",

@@ -26,7 +26,14 @@ from grpsparse.errors import DataError
 from grpsparse.families import Response, encode_response, for_data, n_outputs
 from grpsparse.groups import FloatArray, IntArray, Model, PlainTerms, TermColumns, members
 from grpsparse.penalties import AdaptivePenalty
-from grpsparse.problem import Observed, PenaltySpec, Problem, build_problem
+from grpsparse.problem import (
+    Observed,
+    PenaltySpec,
+    Problem,
+    build_problem,
+    group_weights,
+    overlap_spec,
+)
 from grpsparse.unions import Unions
 
 __all__ = ["Opened", "open_door"]
@@ -96,15 +103,28 @@ class Opened:
         expanded[index] = np.repeat(self.term_factor, np.diff(starts))
         return expanded
 
+    @property
+    def norms_overlap(self) -> bool:
+        """Whether the penalty is of norms of groups that overlap, and so of all columns at once."""
+        unions = self.unions
+        return self.resolved.penalty.overlap == "norms" and bool(unions and unions.overlapping)
+
     def coordinates(self, weights: FloatArray) -> Standardised:
         """Standardise the design under weights that sum to one."""
-        mode, unions, terms = self.resolved.standardize, self.unions, self.model.terms
-        if unions is None or mode != "group" or isinstance(terms, PlainTerms):
-            return standardise(
-                self.design, self.groups, weights, mode=mode, intercept=self.intercept
-            )
-        each = standardise(self.design, terms, weights, mode=mode, intercept=self.intercept)
-        return unite(each, unions, weights)
+        unions, terms = self.unions, self.model.terms
+        if self.norms_overlap:
+            return self._standardised(_columns(self.model), weights)
+        if unions is None or self.resolved.standardize != "group" or isinstance(terms, PlainTerms):
+            return self.of_groups(weights)
+        return unite(self._standardised(terms, weights), unions, weights)
+
+    def of_groups(self, weights: FloatArray) -> Standardised:
+        """Standardise the columns of every group by itself, under weights that sum to one."""
+        return self._standardised(self.groups, weights)
+
+    def _standardised(self, terms: Sequence[TermColumns], weights: FloatArray) -> Standardised:
+        mode, intercept = self.resolved.standardize, self.intercept
+        return standardise(self.design, terms, weights, mode=mode, intercept=intercept)
 
     def problem(self, weights: FloatArray) -> Problem:
         """Return the problem under weights (n,), on any scale.
@@ -120,23 +140,28 @@ class Opened:
         offset = self.offset
         if offset is None:
             offset = np.zeros((self.y.shape[0], n_outputs(self.response.family, self.y)))
-        resolved = self.resolved
-        spec = PenaltySpec(
-            resolved.penalty,
-            self._factor(),
-            self.options.group_weight is not None,
-            resolved.shared,
-        )
+        resolved, spec = self.resolved, self._spec()
         coordinates = self.coordinates(normalised)
         data = Observed(self.response.family, self.y, normalised, offset)
+        if self.norms_overlap:
+            spec = overlap_spec(self.of_groups(normalised), coordinates, data, spec)
         problem = self._built(coordinates, data, spec)
         if not isinstance(resolved.penalty, AdaptivePenalty):
             return problem
         factors = adaptive_factors(problem, resolved.penalty, solver=resolved.solver)
         return self._built(coordinates, data, replace(spec, factor=spec.factor * factors))
 
+    def weighted_groups(self, data: Observed) -> tuple[Standardised, FloatArray]:
+        """Return the groups' own coordinates under the data's weights, and their weights w_g."""
+        groups = self.of_groups(data.weights)
+        return groups, group_weights(groups, data, self._spec())
+
+    def _spec(self) -> PenaltySpec:
+        weighted = self.options.group_weight is not None
+        return PenaltySpec(self.resolved.penalty, self._factor(), weighted, self.resolved.shared)
+
     def _built(self, coordinates: Standardised, data: Observed, spec: PenaltySpec) -> Problem:
-        names = _Names(self.groups)
+        names = _Names(_columns(self.model) if self.norms_overlap else self.groups)
         return build_problem(coordinates, data, spec, intercept=self.intercept, names=names)
 
 
@@ -330,7 +355,10 @@ def _groups(model: Model, resolved: Resolved, unions: Unions | None) -> Sequence
     """Return what the penalty sees."""
     if unions is not None:
         return unions.as_terms(model.terms, model.columns)
-    if not resolved.by_column:
-        return model.terms
+    return _columns(model) if resolved.by_column else model.terms
+
+
+def _columns(model: Model) -> PlainTerms:
+    """Return every column of the design as a group of its own."""
     every = np.arange(len(model.columns) + 1, dtype=np.int64)
     return PlainTerms("column", model.columns, model.columns, every[:-1], every)

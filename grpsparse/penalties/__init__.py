@@ -17,6 +17,7 @@ from grpsparse.penalties.latent import LatentGroupLasso
 from grpsparse.penalties.log_sum import GroupLogSum
 from grpsparse.penalties.lq import GroupLq
 from grpsparse.penalties.mcp import MCP, GroupMCP
+from grpsparse.penalties.overlap import OverlapGroupLasso, OverlapNorm
 from grpsparse.penalties.protocol import (
     AdaptivePenalty,
     ConvexPenalty,
@@ -49,6 +50,8 @@ __all__ = [
     "JointPenalty",
     "Lasso",
     "LatentGroupLasso",
+    "OverlapGroupLasso",
+    "OverlapNorm",
     "Penalty",
     "Segments",
     "SparseGroupLasso",

@@ -19,6 +19,7 @@ from grpsparse.penalties.latent import LatentGroupLasso
 from grpsparse.penalties.log_sum import GroupLogSum
 from grpsparse.penalties.lq import GroupLq
 from grpsparse.penalties.mcp import MCP, GroupMCP
+from grpsparse.penalties.overlap import OverlapGroupLasso
 from grpsparse.penalties.protocol import Penalty
 from grpsparse.penalties.scad import SCAD, GroupSCAD
 from grpsparse.penalties.sparse_group_lasso import SparseGroupLasso
@@ -34,6 +35,7 @@ _PENALTIES: dict[str, Penalty] = {
         SparseGroupLasso(),
         AdaptiveGroupLasso(),
         LatentGroupLasso(),
+        OverlapGroupLasso(),
         GroupMCP(),
         GroupSCAD(),
         GroupCappedL1(),

@@ -4,8 +4,10 @@ from grpsparse.problem.blocks import Blocks
 from grpsparse.problem.certificate import Checked, certify, dual_point
 from grpsparse.problem.grams import GroupGrams, Matrices
 from grpsparse.problem.moments import Moments, moments_of
-from grpsparse.problem.problem import NullFit, PenaltySpec, Problem, State, build_problem
+from grpsparse.problem.overlap import columns_of, overlap_spec
+from grpsparse.problem.problem import NullFit, Problem, State, build_problem
 from grpsparse.problem.smooth import Observed
+from grpsparse.problem.weights import PenaltySpec, group_weights
 
 __all__ = [
     "Blocks",
@@ -20,6 +22,9 @@ __all__ = [
     "State",
     "build_problem",
     "certify",
+    "columns_of",
     "dual_point",
+    "group_weights",
     "moments_of",
+    "overlap_spec",
 ]

@@ -10,17 +10,19 @@ from grpsparse.solvers.accelerated import Accelerated
 from grpsparse.solvers.arithmetic import by_gram, by_moments
 from grpsparse.solvers.block_descent import BlockDescent
 from grpsparse.solvers.latent_dual import LatentDual
+from grpsparse.solvers.overlapping import Overlapping
 from grpsparse.solvers.protocol import Solution, Solver, Task
 from grpsparse.solvers.store import Store
 from grpsparse.solvers.working_set import WorkingSet, grown_to
 
-__all__ = ["Accelerated", "BlockDescent", "LatentDual", "Solution", "Solver", "Store", "Task"]
-__all__ += ["by_gram", "by_moments", "get", "grown_to", "names", "WorkingSet"]
+__all__ = ["Accelerated", "BlockDescent", "LatentDual", "Overlapping", "Solution", "Solver"]
+__all__ += ["by_gram", "by_moments", "get", "grown_to", "names", "Store", "Task", "WorkingSet"]
 
 _SOLVERS: dict[str, Callable[[], Solver]] = {
     "block_descent": BlockDescent,
     "accelerated": Accelerated,
     "latent_dual": LatentDual,
+    "overlapping": Overlapping,
 }
 
 

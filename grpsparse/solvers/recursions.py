@@ -98,7 +98,7 @@ def step_from(
         turned = residual - composite.data.residual(moved)
         met = float(np.sum(weights * turned * (moved - eta)))
         length = float(np.vdot(change, change))
-        if met <= UP * bound * length:
+        if met <= UP * bound * length or length == 0.0:  # nothing moved but by rounding
             return Stepped(x, moved, change, gradient, bound)
         bound = RAISED * met / length if isfinite(met) else TWICE * bound
 
