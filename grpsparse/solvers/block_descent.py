@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from grpsparse.problem import Moments, Problem, State
 from grpsparse.solvers.moment_sweeps import MomentSweeps
 from grpsparse.solvers.protocol import Solution, Task
-from grpsparse.solvers.support import check_choice, check_iterations, not_for_blocks
+from grpsparse.solvers.support import check_choice, check_iterations, unbounded
 from grpsparse.solvers.sweeps import LARGEST_DAMPING, Sweeps
 from grpsparse.solvers.working_set import WorkingSet
 
@@ -60,7 +60,7 @@ class BlockDescent:
 
     def supports(self, problem: Problem) -> str | None:
         """Return None, unless a bound on the curvature is needed and there is none."""
-        return not_for_blocks(problem)
+        return unbounded(problem)
 
     def solve(self, problem: Problem, start: State, working: WorkingSet, task: Task) -> Solution:
         """Minimise over the task's groups; see :class:`grpsparse.solvers.protocol.Solver`."""

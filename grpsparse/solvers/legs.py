@@ -52,14 +52,14 @@ class Reached:
     n_iter : int
     settled : bool
         Whether it promises no more than enough.
-    bound : float
-        Bound on the curvature of the loss, as far as it was met; 0 before the first leg.
+    stiffness : float
+        Weight of the quadratic term of a step to go on with, L or rho; 0 before the first leg.
     """
 
     x: FloatArray
     n_iter: int
     settled: bool
-    bound: float
+    stiffness: float
 
 
 Recursion = Callable[[Composite, Reached, Limits], Reached]
@@ -88,21 +88,23 @@ def minimise(
         Whether Newton's method may be taken on the active blocks.
     """
     composite = Composite(problem, start, working, task)
-    at = Reached(composite.point(start), 0, settled=False, bound=0.0)
+    at = Reached(composite.point(start), 0, settled=False, stiffness=0.0)
     used, steps, patience = 0, 0, PATIENCE
-    finish = finish and not problem.penalty.joint  # it knows penalties block by block
+    penalty = problem.penalty
+    finish = finish and not penalty.joint  # it knows penalties block by block, as single steps do
+    single = penalty.steep and not penalty.joint
     while composite.rows.shape[0] and used < max_iter:
         limits = Limits(min(max_iter - used, patience), task.accuracy * problem.scale)
         at = recursion(composite, at, limits)
         used += at.n_iter
         if at.settled:
-            moved = _single_steps(composite, at) if problem.penalty.steep else None
+            moved = _single_steps(composite, at) if single else None
             if moved is None:
                 break
             at = moved
         elif finish:
             state, taken = _finished(problem, composite.state(at.x), working, task, accuracy=0.0)
-            at = Reached(composite.point(state), 0, settled=False, bound=at.bound)
+            at = Reached(composite.point(state), 0, settled=False, stiffness=at.stiffness)
             steps += taken
         patience *= 2
     state = composite.state(at.x)
@@ -133,5 +135,5 @@ def _single_steps(composite: Composite, at: Reached) -> Reached | None:
     if not gains.flat[best] > SLACK * composite.problem.scale:
         return None
     return Reached(
-        composite.with_block(at.x, moved, best), at.n_iter, settled=False, bound=at.bound
+        composite.with_block(at.x, moved, best), at.n_iter, settled=False, stiffness=at.stiffness
     )

@@ -6,10 +6,10 @@ from grpsparse.errors import OptionError
 from grpsparse.penalties import OverlapNorm
 from grpsparse.problem import Problem
 
-__all__ = ["check_choice", "check_flag", "check_iterations", "not_for_blocks"]
+__all__ = ["check_choice", "check_flag", "check_iterations", "unbounded"]
 
 
-def not_for_blocks(problem: Problem) -> str | None:
+def unbounded(problem: Problem) -> str | None:
     """Return why a problem is not for solvers of blocks, None where it is.
 
     Norms of overlapping groups are no blocks. A penalty that judges zeros by a proximal step needs a bound on the curvature of the loss.
