@@ -7,10 +7,12 @@ together. A path asks the same steps of it as of :class:`grpsparse.track.Track`.
 from __future__ import annotations
 
 from time import perf_counter
+from typing import cast
 
 import numpy as np
 
 from grpsparse.groups import FloatArray
+from grpsparse.penalties import OverlapNorm
 from grpsparse.problem import Checked, Problem, State, certify, dual_point
 from grpsparse.record import Point, Work
 from grpsparse.solvers import Solution, Solver, Task, WorkingSet
@@ -75,10 +77,8 @@ class OverlapTrack:
         checked = Checked(problem.blocks, problem.correlate(dual), theta)
         norms = problem.blocks.norms(theta)
         seen = problem.blocks.penalised
-        paid = sum(
-            problem.penalty.joint_value(each[seen], problem.blocks.weight[seen], self._lambda)
-            for each in norms.T
-        )
+        norm, weight = cast(OverlapNorm, problem.penalty), problem.blocks.weight[seen]
+        paid = sum(norm.joint_value(each[seen], weight, self._lambda) for each in norms.T)
         value = certify(problem, self.state, self._lambda, dual, checked, penalty=paid)
         work.passes += 1.0
         work.groups += norms.shape[0]

@@ -1,10 +1,9 @@
 """Sums of norms of overlapping groups: the dual of their proximal map, group by group.
 
 The proximal point of x -> sum_g level_g ||x_g|| at v is what is left of v, x = v - sum_g u_g, by
-the u_g of norm at most level_g that leave least. Given the others, the best u_g is the projection of
-x_g + u_g on its ball, so every step moves what one group may take from the rest to it. Of any u_g,
-sum_g (level_g ||x_g|| - u_g . x_g) bounds how far x is from the proximal point, as half the square
-of its distance.
+the u_g of norm at most level_g that leave least. Given the others, the best u_g is the projection
+of x_g + u_g on its ball, so every step moves what one group may take from the rest to it. Of any
+u_g, sum_g (level_g ||x_g|| - u_g . x_g) bounds half the squared distance to the proximal point.
 """
 
 from __future__ import annotations

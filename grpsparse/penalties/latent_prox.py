@@ -1,12 +1,12 @@
 """The proximal map of latent groups on the columns themselves, by a projected Newton method.
 
-prox(v) = v - u, with u the projection of v on the polar ball { ||u_g|| <= level_g for all g }. With a
-multiplier l_g >= 0 for every group and s_j their sum over the groups of row j,
+prox(v) = v - u, with u the projection of v on the polar ball { ||u_g|| <= level_g for all g }. With
+a multiplier l_g >= 0 for every group and s_j their sum over the groups of row j,
 
     u_j = v_j / (1 + s_j),    D(l) = sum_j ||v_j||^2 s_j / (1 + s_j) - sum_g l_g level_g^2
 
-is to be maximised over l >= 0. Only groups with ||v_g|| > level_g can have a multiplier, because u is
-nowhere longer than v. Newton's step is taken on multipliers that are positive or want to
+is to be maximised over l >= 0. Only groups with ||v_g|| > level_g can have a multiplier, because
+u is nowhere longer than v. Newton's step is taken on multipliers that are positive or want to
 become so, the gradient's on the others, both projected and shortened until D rises enough.
 The latent coefficients come for free: v - u = sum_g l_g u_g.
 

@@ -72,7 +72,8 @@ class OverlapNorm(OverlapGroupLasso):
 
     def norms(self, b: FloatArray) -> FloatArray:
         """Return the norms (G,) of coefficients (p, K)."""
-        return segment_norms(b[self.index], self.starts, shared=True)[:, 0]
+        norms: FloatArray = segment_norms(b[self.index], self.starts, shared=True)[:, 0]
+        return norms
 
     def joint_value(self, norms: Array, weight: Array, lambda_: float) -> float:  # noqa: ARG002
         """Return lambda sum_g w_g ||b_g|| for the norms (p,) of the columns' coefficients."""
@@ -84,8 +85,7 @@ class OverlapNorm(OverlapGroupLasso):
         pull = np.divide(self.weight, sizes, out=np.zeros_like(sizes), where=sizes > 0)
         each = np.repeat(pull, np.diff(self.starts)) * norms[self.index]
         each += np.repeat(np.where(sizes > 0, 0.0, self.weight), np.diff(self.starts))
-        slope: FloatArray = lambda_ * np.bincount(self.index, weights=each, minlength=norms.size)
-        return slope
+        return np.asarray(lambda_ * np.bincount(self.index, weights=each, minlength=norms.size))
 
     def joint_prox(self, norms: Array, weight: Array, step: float, lambda_: float) -> Array:  # noqa: ARG002
         """Return the norms (p,) of the proximal point."""

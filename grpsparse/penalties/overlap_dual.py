@@ -19,7 +19,7 @@ import numpy as np
 
 from grpsparse.groups import FloatArray, IntArray
 
-__all__ = ["dual_norm"]
+__all__ = ["dual_norm", "dual_weights"]
 
 MOST_STEPS = 300
 SHARP = 1e-13  # relative, between the squares of the two bounds
@@ -48,28 +48,52 @@ def dual_norm(c: FloatArray, index: IntArray, starts: IntArray, weight: FloatArr
     >>> round(dual_norm(np.array([1.0, 2.0, 1.0]), index, starts, np.ones(2)), 12)
     1.414213562373
     """
-    from scipy import sparse as sp
-
-    squares = (c / max(float(c.max(initial=0.0)), 1e-300)) ** 2
-    if not squares.any():
+    size = float(c.max(initial=0.0))
+    if not size > 0.0:
         return 0.0
-    held = sp.csr_array((np.ones(index.size), index, starts), shape=(weight.size, c.size))
-    pi = np.full(weight.size, 1.0 / weight.size)
-    high, mu = np.inf, None
+    pi = dual_weights(c, index, starts, weight)
+    _, mine, _ = _shares(_held(index, starts, c.size), (c / size) ** 2, weight, pi)
+    return size * float(np.sqrt((mine / pi).max()))
+
+
+def dual_weights(
+    c: FloatArray, index: IntArray, starts: IntArray, weight: FloatArray
+) -> FloatArray:
+    """Return the weights pi (G,) of the simplex whose bound from above is the sharpest found.
+
+    Parameters
+    ----------
+    c, index, starts, weight
+        As for :func:`dual_norm`, c not zero.
+    """
+    squares = (c / c.max()) ** 2
+    held = _held(index, starts, c.size)
+    pi = best = np.full(weight.size, 1.0 / weight.size)
+    high, mu = np.inf, 0.0
     for _ in range(MOST_STEPS):
         value, mine, share = _shares(held, squares, weight, pi)
-        high = min(high, float((mine / pi).max()))  # of ||u_g||^2 / w_g^2
-        if high <= float(value.sum()) * (1.0 + SHARP):
+        largest = float((mine / pi).max())  # of ||u_g||^2 / w_g^2
+        if largest < high:
+            high, best = largest, pi
+        total = float(value.sum())
+        if high <= total * (1.0 + SHARP):
             break
-        mu = float(value.sum()) / weight.size if mu is None else mu
+        mu = mu or total / weight.size
         step = _newton(share, value, mine, pi, mu)
         pi = pi * np.exp(np.clip(step, *LONGEST))
         pi /= pi.sum()
         if float(np.abs(step).max()) < WHOLE:
             mu *= FALL
-        if mu < SMALLEST * float(value.sum()):
+        if mu < SMALLEST * total:
             break
-    return float(c.max()) * float(np.sqrt(high))
+    return best
+
+
+def _held(index: IntArray, starts: IntArray, n_rows: int) -> Any:
+    """Return which groups hold which rows, a sparse matrix (G, p) of ones."""
+    from scipy import sparse as sp
+
+    return sp.csr_array((np.ones(index.size), index, starts), shape=(starts.size - 1, n_rows))
 
 
 def _shares(
@@ -86,7 +110,9 @@ def _shares(
     return value, mine, share
 
 
-def _newton(share: Any, value: FloatArray, mine: FloatArray, pi: FloatArray, mu: float) -> FloatArray:
+def _newton(
+    share: Any, value: FloatArray, mine: FloatArray, pi: FloatArray, mu: float
+) -> FloatArray:
     """Return the step in log pi that keeps the sum of pi."""
     split, count = share @ value, pi.size
     system = np.zeros((count + 1, count + 1))

@@ -144,8 +144,8 @@ def coordinates(fit: PathFit, columns: Columns) -> Coordinates:
 
 
 def _group_columns(fit: PathFit) -> list[IntArray]:
-    """Return the columns of every group."""
-    if fit.settings.groups == "column":
+    """Return the columns of every group; norms that overlap are of single columns."""
+    if fit.settings.groups == "column" or (fit.unions is not None and fit.latent is None):
         return list(np.arange(len(fit.model.columns))[:, None])
     return [np.asarray(term.index) for term in fit.model.terms]
 

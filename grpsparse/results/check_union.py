@@ -73,10 +73,10 @@ def union_coordinates(fit: PathFit, columns: Columns, unions: Unions) -> Coordin
 
 def _apart(fit: PathFit, latent: FloatArray, index: IntArray) -> Any:
     """Say at which points (L,) latent coefficients do not add up to those of the columns."""
-    left = fit.raw_coef.copy()
-    np.subtract.at(left, (slice(None), index), latent)
+    left = np.moveaxis(fit.raw_coef, 1, 0).copy()
+    np.subtract.at(left, index, np.moveaxis(latent, 1, 0))
     size = np.abs(fit.raw_coef).max(axis=(1, 2), initial=0.0)
-    return np.abs(left).max(axis=(1, 2), initial=0.0) > ADDS_UP * size
+    return np.abs(left).max(axis=(0, 2), initial=0.0) > ADDS_UP * size
 
 
 def _on_column_scale(fit: PathFit, columns: Columns, unions: Unions) -> Any:  # noqa: ARG001

@@ -233,7 +233,7 @@ class PathFit:
         return chosen(self, self.terms, selected_terms(self), lambda_)
 
     def selected_groups(self, lambda_: float) -> list[str]:
-        """Return the names of the groups with a nonzero coefficient, as `selected` does of terms."""
+        """Return the names of the groups with a nonzero coefficient, as `selected` of terms."""
         return chosen(self, self.groups, selected_groups(self), lambda_)
 
     def predict(

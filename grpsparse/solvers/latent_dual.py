@@ -92,7 +92,7 @@ class LatentDual:
     def solve(self, problem: Problem, start: State, working: WorkingSet, task: Task) -> Solution:
         """Minimise over the task's groups; see :class:`grpsparse.solvers.protocol.Solver`."""
         columns = LatentColumns(problem, start, working, task)
-        at = Reached(columns.point(start), 0, settled=False, bound=0.0)
+        at = Reached(columns.point(start), 0, settled=False, stiffness=0.0)
         if not columns.rows.shape[0]:
             return Solution(start, 0)
         limits = Limits(self.max_iter, task.accuracy * problem.scale)
@@ -172,8 +172,8 @@ class LatentColumns(Composite):
     def ended(self, at: Reached) -> State:
         """Return the state after one more step, whose multipliers split it into groups."""
         working, top = self._working, self._working.top
-        before = at.x - self.gradient(self.predictor(at.x)) / at.bound
-        x = self.prox(before, 1.0 / at.bound)
+        before = at.x - self.gradient(self.predictor(at.x)) / at.stiffness
+        x = self.prox(before, 1.0 / at.stiffness)
         b = x[self.n_free :]
         pull = (before[self.n_free :] - b)[self._column]
         latent = np.repeat(self._multipliers, self.blocks.sizes)[:, None] * pull

@@ -4,8 +4,7 @@ On the rows whose groups are all different from zero, sum_g level_g ||x_g|| is s
 
     gradient  sum_g level_g x_g / ||x_g||,    Hessian  sum_g level_g (I - n_g n_g') / ||x_g||
 
-with n_g = x_g / ||x_g||. Steps by one group at a time find these rows, but only creep towards a point
-where a group nearly vanishes; Newton's method then gives the digits.
+with n_g = x_g / ||x_g||. First-order steps find these rows; Newton's method then gives the digits.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ __all__ = ["Smooth", "SmoothNorms", "descend", "smooth_rows"]
 MOST_STEPS = 30
 ENOUGH = 1e-4  # share of the promised descent that a step has to give
 SHORTEST = 1e-10
+RIDGE = 1e-11  # of the Hessian's diagonal, where a direction moves nothing
 SMALL = 1e-30  # promised descent, over the value, that is none
 
 
@@ -107,6 +107,7 @@ def descend(smooth: Smooth, norms: SmoothNorms, flat: FloatArray) -> tuple[Float
         gradient = gradient + norms.gradient(flat)
         hessian = hessian.copy()
         norms.add_hessian(flat, hessian)
+        hessian[np.diag_indices(flat.size)] += RIDGE * np.abs(np.diagonal(hessian))
         try:
             step = -np.linalg.solve(hessian, gradient)
         except np.linalg.LinAlgError:

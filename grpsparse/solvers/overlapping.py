@@ -87,7 +87,7 @@ class Overlapping:
         columns = OverlapColumns(problem, start, working, task)
         if not columns.rows.shape[0]:
             return Solution(start, 0)
-        at = Reached(columns.point(start), 0, settled=False, bound=0.0)
+        at = Reached(columns.point(start), 0, settled=False, stiffness=0.0)
         used, steps, patience, enough = 0, 0, PATIENCE, task.accuracy * problem.scale
         while used < self.max_iter:
             limits = Limits(min(self.max_iter - used, patience), enough)
@@ -126,7 +126,8 @@ class OverlapColumns(Composite):
         level = step * self.lambda_ / float(np.sqrt(self.scale[0]))
         # what is taken may be no longer than a radius that has become smaller
         within = min(1.0, level / self._level) if self._level > 0.0 else 1.0
-        given = [within * taken for taken in self._taken] or [None] * len(views)
+        given: list[FloatArray | None] = [within * taken for taken in self._taken]
+        given = given or [None] * len(views)
         self._taken, self._level = [], level
         for view, start in zip(views, given, strict=True):
             view[:], taken = norm.taken_up(view, level, start)

@@ -12,7 +12,8 @@ __all__ = ["check_choice", "check_flag", "check_iterations", "unbounded"]
 def unbounded(problem: Problem) -> str | None:
     """Return why a problem is not for solvers of blocks, None where it is.
 
-    Norms of overlapping groups are no blocks. A penalty that judges zeros by a proximal step needs a bound on the curvature of the loss.
+    Norms of overlapping groups are no blocks. A penalty that judges zeros by a proximal step needs
+    a bound on the curvature of the loss.
     """
     penalty, family = problem.penalty, problem.data.family
     if isinstance(penalty, OverlapNorm):
