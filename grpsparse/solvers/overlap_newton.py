@@ -11,13 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from grpsparse.backend import segment_norms
-from grpsparse.groups import FloatArray, IntArray
+from grpsparse.backend import segment_sums
+from grpsparse.groups import BoolArray, FloatArray, IntArray
+from grpsparse.penalties import OverlapNorm
 
-__all__ = ["Smooth", "SmoothNorms", "descend", "smooth_rows"]
+__all__ = ["Smooth", "SmoothNorms", "descend"]
 
 MOST_STEPS = 30
 ENOUGH = 1e-4  # share of the promised descent that a step has to give
@@ -32,22 +34,43 @@ Smooth = Callable[[FloatArray], tuple[float, FloatArray, FloatArray]]
 
 @dataclass(frozen=True, slots=True)
 class SmoothNorms:
-    """Norms of groups that are not zero, of some of the rows.
+    """Norms of blocks that are not zero, of some entries of the coefficients.
 
     Parameters
     ----------
     index : ndarray of int, shape (m,)
-        Places of the groups' rows among those chosen, one group after the other.
-    starts : ndarray of int, shape (G + 1,)
-    level : ndarray of shape (G,)
-    n_columns : int
-        Columns K of the coefficients, which are flattened.
+        Places of the blocks' entries among those chosen, one block after the other.
+    starts : ndarray of int, shape (B + 1,)
+    level : ndarray of shape (B,)
     """
 
     index: IntArray
     starts: IntArray
     level: FloatArray
-    n_columns: int
+
+    @classmethod
+    def of(cls, x: FloatArray, active: BoolArray, norm: OverlapNorm, *, shared: bool) -> Self:
+        """Return the norms of coefficients x (p, K), which are zero where not active (p, K).
+
+        Levels are the weights. A block is a group with all columns of x, or where these are not
+        shared, with each.
+        """
+        place = np.full(active.shape, -1)
+        place[active] = np.arange(int(active.sum()))
+        count, width = norm.weight.size, 1 if shared else x.shape[1]
+        owner = np.repeat(np.arange(count), np.diff(norm.starts))
+        own, among = place[norm.index], x[norm.index]
+        if shared:
+            owner = np.repeat(owner, x.shape[1])
+        else:
+            own, among = own.T, among.T
+            owner = (owner + count * np.arange(width)[:, None]).ravel()
+        own, among = own.ravel(), among.ravel()
+        nonzero = np.bincount(owner, among**2, count * width) > 0
+        kept = nonzero[owner] & (own >= 0)
+        sizes = np.bincount(owner[kept], minlength=count * width)[nonzero]
+        starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        return cls(own[kept], starts, np.tile(norm.weight, width)[nonzero])
 
     def value(self, flat: FloatArray) -> float:
         """Return the sum of the norms."""
@@ -56,39 +79,19 @@ class SmoothNorms:
     def gradient(self, flat: FloatArray) -> FloatArray:
         """Return its gradient."""
         pull = np.repeat(self.level / self._norms(flat), np.diff(self.starts))
-        out = np.zeros((flat.size // self.n_columns, self.n_columns))
-        x = flat.reshape(out.shape)
-        np.add.at(out, self.index, pull[:, None] * x[self.index])
-        return out.ravel()
+        return np.bincount(self.index, pull * flat[self.index], flat.size)
 
     def add_hessian(self, flat: FloatArray, out: FloatArray) -> None:
         """Add its Hessian to a matrix."""
-        norms, inside = self._norms(flat), np.arange(self.n_columns)
+        norms = self._norms(flat)
         for g, (first, last) in enumerate(zip(self.starts[:-1], self.starts[1:], strict=True)):
-            entries = (self.index[first:last, None] * self.n_columns + inside).ravel()
+            entries = self.index[first:last]
             unit = flat[entries] / norms[g]
             block = np.eye(entries.size) - np.outer(unit, unit)
             out[np.ix_(entries, entries)] += self.level[g] / norms[g] * block
 
     def _norms(self, flat: FloatArray) -> FloatArray:
-        x = flat.reshape(-1, self.n_columns)
-        return segment_norms(x[self.index], self.starts, shared=True)[:, 0]
-
-
-def smooth_rows(
-    x: FloatArray, index: IntArray, starts: IntArray, level: FloatArray
-) -> tuple[IntArray, SmoothNorms]:
-    """Return the rows of x (p, K) that are not zero, and the norms of their groups as of these."""
-    owner = np.repeat(np.arange(level.size), np.diff(starts))
-    norms = segment_norms(x[index], starts, shared=True)[:, 0]
-    nonzero = norms > 0
-    rows = np.flatnonzero(x.any(axis=1))
-    place = np.full(x.shape[0], -1)
-    place[rows] = np.arange(rows.size)
-    kept = nonzero[owner] & (place[index] >= 0)
-    sizes = np.bincount(owner[kept], minlength=level.size)[nonzero]
-    bounds = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    return rows, SmoothNorms(place[index[kept]], bounds, level[nonzero], x.shape[1])
+        return np.sqrt(segment_sums(flat[self.index] ** 2, self.starts))
 
 
 def descend(smooth: Smooth, norms: SmoothNorms, flat: FloatArray) -> tuple[FloatArray, int]:

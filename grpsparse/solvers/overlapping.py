@@ -14,14 +14,14 @@ from typing import cast
 
 import numpy as np
 
-from grpsparse.groups import FloatArray, IntArray
+from grpsparse.groups import BoolArray, FloatArray
 from grpsparse.penalties import OverlapNorm
 from grpsparse.problem import Problem, State
 from grpsparse.problem.smooth import loss_hessian
 from grpsparse.solvers.block_descent import BlockDescent
 from grpsparse.solvers.composite import Composite
 from grpsparse.solvers.legs import Limits, Reached
-from grpsparse.solvers.overlap_newton import Smooth, descend, smooth_rows
+from grpsparse.solvers.overlap_newton import Smooth, SmoothNorms, descend
 from grpsparse.solvers.protocol import Solution, Task
 from grpsparse.solvers.recursions import restarted
 from grpsparse.solvers.support import check_iterations
@@ -135,36 +135,39 @@ class OverlapColumns(Composite):
         return out
 
     def finished(self, x: FloatArray) -> tuple[FloatArray, int]:
-        """Return x after Newton's method on what is not zero, if the objective is smaller there.
-
-        Not where classes have groups of their own, or too much is not zero.
-        """
-        norm, n_free, n_outputs = cast(OverlapNorm, self.problem.penalty), self.n_free, x.shape[1]
-        if n_outputs > 1 and not self.blocks.shared:
+        """Return x after Newton's method on what is not zero, if the objective is smaller there."""
+        norm, bound = cast(OverlapNorm, self.problem.penalty), x[self.n_free :]
+        nonzero = bound != 0
+        if self.blocks.shared:
+            nonzero = np.repeat(nonzero.any(axis=1, keepdims=True), x.shape[1], axis=1)
+        chosen = np.concatenate([np.ones((self.n_free, x.shape[1]), dtype=np.bool_), nonzero])
+        if not 0 < chosen.sum() <= LARGEST:
             return x, 0
-        level = self.lambda_ / np.sqrt(self.scale[:1]) * norm.weight
-        active, norms = smooth_rows(x[n_free:], norm.index, norm.starts, level)
-        chosen = np.concatenate([np.arange(n_free), n_free + active])
-        if not chosen.size or chosen.size * n_outputs > LARGEST:
-            return x, 0
-        norms = replace(norms, index=n_free + norms.index)
-        flat, taken = descend(self._smooth(chosen), norms, x[chosen].ravel())
+        norms = SmoothNorms.of(bound, nonzero, norm, shared=self.blocks.shared)
+        free = self.n_free * x.shape[1]
+        level = self.lambda_ / float(np.sqrt(self.scale[0])) * norms.level
+        norms = replace(norms, index=free + norms.index, level=level)
+        flat, taken = descend(self._smooth(chosen), norms, x[chosen])
         out = np.zeros_like(x)
-        out[chosen] = flat.reshape(chosen.size, n_outputs)
+        out[chosen] = flat
         lower = self.value(out, self.predictor(out)) <= self.value(x, self.predictor(x))
         return (out, taken) if lower else (x, taken)
 
-    def _smooth(self, chosen: IntArray) -> Smooth:
-        """Return loss, gradient and Hessian as functions of some rows of x, flattened."""
-        rows, data, shape = self.rows[chosen], self.data, (chosen.size, self.problem.n_outputs)
-        size = chosen.size * shape[1]
-        by_row = np.arange(size).reshape(shape[::-1]).T.ravel()  # classes are outermost there
+    def _smooth(self, chosen: BoolArray) -> Smooth:
+        """Return loss, gradient and Hessian as functions of the chosen entries (u + m, K) of x."""
+        active = np.flatnonzero(chosen.any(axis=1))
+        rows, inside, data = self.rows[active], chosen[active], self.data
+        where = np.flatnonzero(inside.T)  # classes are outermost in the Hessian
+        order = np.argsort(np.nonzero(inside.T)[1] * inside.shape[1] + np.nonzero(inside.T)[0])
+        where = where[order]
 
         def smooth(flat: FloatArray) -> tuple[float, FloatArray, FloatArray]:
-            eta = self._base + (flat.reshape(shape).T @ rows).T
+            x = np.zeros(inside.shape)
+            x[inside] = flat
+            eta = self._base + (x.T @ rows).T
             residual = data.residual(eta)
             gradient = -(rows @ (data.weights[:, None] * residual))
             hessian = loss_hessian(data, rows, eta, residual)
-            return data.loss(eta), gradient.ravel(), hessian[np.ix_(by_row, by_row)]
+            return data.loss(eta), gradient[inside], hessian[np.ix_(where, where)]
 
         return smooth
