@@ -38,7 +38,7 @@ def are_lists(groups: Any) -> bool:
     """
     if isinstance(groups, str) or not isinstance(groups, Iterable):
         return False
-    if isinstance(groups, np.ndarray) and groups.ndim == 1 and groups.dtype != object:
+    if isinstance(groups, np.ndarray) and groups.dtype != object:
         return False
     each = groups.values() if isinstance(groups, Mapping) else groups
     kinds = (list, set, frozenset, range, np.ndarray)

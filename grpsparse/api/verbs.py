@@ -87,12 +87,10 @@ def fit(
         single coefficients, as any other does with ``groups="column"``.
     groups : {"auto", "term", "column"}, sequence or dict
         What is a group: a term of the formula, every column, or for a matrix one label per
-        column. Auto: term for a formula, column for a matrix. Or lists, by name in a dict: of
-        terms of the formula, of columns of a matrix by name or number. These may overlap, for
-        the penalties ``"latent_group_lasso"`` and ``"overlap_group_lasso"``.
+        column. Auto: term for a formula, column for a matrix. Or lists (in a dict: by name) of
+        terms or columns, which may overlap: `latent_group_lasso` and `overlap_group_lasso`.
     hierarchy : {None, "strong"}
-        With ``"strong"``, a group is a term with all of its margins, as latent groups: no
-        interaction of the formula is selected without what it is an interaction of.
+        ``"strong"``: latent groups of terms with their margins, which come with interactions.
     class_groups : {"auto", "shared", "separate"}
         With several classes or responses: a group spans all of them, or each has its own.
     penalty_factor : number, dict or sequence

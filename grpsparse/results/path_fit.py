@@ -33,10 +33,10 @@ __all__ = ["PathFit"]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class PathFit:
-    """Solutions over a decreasing sequence of lambda.
+    """Solutions over a decreasing sequence of lambda, made by :func:`grpsparse.fit`.
 
-    Made by :func:`grpsparse.fit`; arrays have the lambdas first. L is the number of lambdas, p
-    of design columns, K of classes or responses (1 for most families), G of groups.
+    Arrays have the lambdas first. L is the number of lambdas, p of design columns, K of classes or
+    responses (1 for most families), G of groups.
 
     Parameters
     ----------
@@ -68,10 +68,9 @@ class PathFit:
     ranks : Deferred
         `group_rank`, when asked for.
     unions : Unions, optional
-        Which terms the groups are unions of, where they are not the terms or their columns.
+        Which terms the groups are unions of, where they are neither terms nor columns.
     latent : ndarray of shape (L, m, K), optional
-        Coefficients of the columns of every latent group, one group after the other; their sums
-        over groups are `raw_coef`.
+        Coefficients of latent groups' columns, group after group, which add up to `raw_coef`.
     certificate : ndarray of shape (L,)
         Proof of each solution, a number without units.
     certificate_kind : {"duality_gap", "stationarity"}
@@ -222,8 +221,7 @@ class PathFit:
     def selected(self, lambda_: float) -> list[str]:
         """Return the names of the terms with a nonzero coefficient.
 
-        Where groups overlap, those of every latent group that is not zero. Between two solutions
-        a term counts if it is in either of them, as its interpolated coefficients do.
+        All of a latent group that is not zero; between two solutions, what is in either of them.
 
         Parameters
         ----------
@@ -233,7 +231,7 @@ class PathFit:
         return chosen(self, self.terms, selected_terms(self), lambda_)
 
     def selected_groups(self, lambda_: float) -> list[str]:
-        """Return the names of the groups with a nonzero coefficient, as `selected` of terms."""
+        """Return the names of groups with a nonzero coefficient, as `selected` of terms."""
         return chosen(self, self.groups, selected_groups(self), lambda_)
 
     def predict(

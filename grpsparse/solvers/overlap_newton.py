@@ -79,7 +79,7 @@ class SmoothNorms:
     def gradient(self, flat: FloatArray) -> FloatArray:
         """Return its gradient."""
         pull = np.repeat(self.level / self._norms(flat), np.diff(self.starts))
-        return np.bincount(self.index, pull * flat[self.index], flat.size)
+        return np.asarray(np.bincount(self.index, pull * flat[self.index], flat.size))
 
     def add_hessian(self, flat: FloatArray, out: FloatArray) -> None:
         """Add its Hessian to a matrix."""
