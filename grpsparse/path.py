@@ -17,6 +17,8 @@ import numpy as np
 from grpsparse.errors import OptionError
 from grpsparse.families import ScaleFamily
 from grpsparse.groups import FloatArray
+from grpsparse.overlap_track import OverlapTrack
+from grpsparse.penalties import OverlapNorm
 from grpsparse.problem import Problem, moments_of
 from grpsparse.reach import CommonReach
 from grpsparse.record import Grid, Path, Point, collect
@@ -85,8 +87,9 @@ def fit_paths(
     moments = moments_of(problems) if exact else [None] * len(problems)
     store = Store(problems[0]) if gathered else None
     reach = CommonReach(problems) if len(problems) > 1 and not gram else None
+    kind = OverlapTrack if isinstance(problems[0].penalty, OverlapNorm) else Track
     tracks = [
-        Track(problem, solver, tol, How(first, gathered, each, store, reach))
+        kind(problem, solver, tol, How(first, gathered, each, store, reach))
         for problem, each in zip(problems, moments, strict=True)
     ]
     stopped = None
@@ -95,9 +98,9 @@ def fit_paths(
             each(methodcaller("begin", float(value)), tracks)
             pending = tracks
             while pending:
-                each(Track.improve, pending)
+                each(methodcaller("improve"), pending)
                 _share_products(pending)
-                each(Track.check, pending)
+                each(methodcaller("check"), pending)
                 pending = [track for track in pending if not track.done]
             if on_point is not None:
                 for _ in tracks:
@@ -112,14 +115,16 @@ def fit_paths(
 
 
 def _arithmetic(solver: Solver, problems: Sequence[Problem]) -> str:
+    if isinstance(problems[0].penalty, OverlapNorm):
+        return "exact"
     if solver.arithmetic != "auto":
         return solver.arithmetic
     return "gram" if by_gram(problems[0], len(problems)) else "residual"
 
 
-def _share_products(tracks: list[Track]) -> None:
+def _share_products(tracks: Sequence[Track | OverlapTrack]) -> None:
     """Take X'R once for all tracks that need every correlation."""
-    asking = [track for track in tracks if track.asks_all]
+    asking = [track for track in tracks if isinstance(track, Track) and track.asks_all]
     if not asking:
         return
     weighted: list[FloatArray] = [track.weighted_dual() for track in asking]

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from grpsparse.api.door import Opened
+from grpsparse.design import Standardised
 from grpsparse.errors import ConvergenceWarning
 from grpsparse.families import has_baseline
-from grpsparse.groups import BoolArray, Deferred, FloatArray, IntArray
+from grpsparse.groups import BoolArray, Deferred, FloatArray, IntArray, members
 from grpsparse.path import Path
-from grpsparse.problem import Blocks, Problem
+from grpsparse.problem import Blocks, Problem, columns_of
 from grpsparse.results import PathFit, Settings, Training
 from grpsparse.solvers import Solver, ending
 
@@ -26,6 +27,12 @@ def path_fit(opened: Opened, path: Path, weights: FloatArray, call: str) -> Path
     coef, intercept = _raw_coefficients(problem, found, path.intercept)
     saturated = problem.data.mean(problem.data.family.saturated_loss(problem.data.y))
     total = 2.0 * float(weights.sum())
+    coordinates, group_weight = problem.coordinates, problem.blocks.weight
+    if opened.norms_overlap:
+        coordinates, group_weight = opened.weighted_groups(problem.data)
+        norms = _overlapping_norms(problem, coordinates, found)
+    else:
+        norms = _group_norms(problem, found)
     return PathFit(
         model=opened.model,
         family=opened.response.family,
@@ -37,13 +44,15 @@ def path_fit(opened: Opened, path: Path, weights: FloatArray, call: str) -> Path
         raw_coef=coef,
         raw_intercept=intercept,
         leak=problem.coordinates.leak,
-        group_norms=_group_norms(problem, found),
-        group_weights=problem.blocks.weight,
-        ranks=_ranks(problem),
+        group_norms=norms,
+        group_weights=group_weight,
+        ranks=_ranks(coordinates),
         certificate=path.certificate,
         certificate_kind=path.certificate_kind,
         converged=path.converged,
         n_iter=path.n_iter,
+        unions=opened.unions,
+        latent=_latent(opened, problem, found),
         deviance=np.maximum(total * (path.loss - saturated), 0.0),
         null_deviance=total * (problem.null_loss - saturated),
         effort=path.effort,
@@ -123,9 +132,22 @@ def _group_norms(problem: Problem, found: _Found) -> FloatArray:
     return out[:, :, 0] if out.ndim == 3 and out.shape[2] == 1 else out
 
 
-def _ranks(problem: Problem) -> Deferred[IntArray]:
+def _overlapping_norms(problem: Problem, groups: Standardised, found: _Found) -> FloatArray:
+    """Return the norms of groups that share single columns, (L, G), or (L, G, K) as above."""
+    n_points, _, n_outputs = found.theta.shape
+    squares = np.zeros((n_points, problem.coordinates.design.shape[1], n_outputs))
+    squares[:, columns_of(problem.coordinates)[found.coordinates]] = found.theta**2
+    if found.blocks.shared:
+        squares = squares.sum(axis=2, keepdims=True)
+    out = np.zeros((n_points, groups.present.size, squares.shape[2]))
+    first = groups.starts[:-1][groups.present]
+    each = squares[:, columns_of(groups)]
+    out[:, groups.present] = np.sqrt(np.add.reduceat(each, first, axis=1))
+    return out[:, :, 0] if out.shape[2] == 1 else out
+
+
+def _ranks(coordinates: Standardised) -> Deferred[IntArray]:
     """Return the ranks, at once where waiting would keep a second copy of the columns."""
-    coordinates = problem.coordinates
     if coordinates.design.shift.any():
         return Deferred.of(coordinates.rank)
     return coordinates.ranks
@@ -156,6 +178,28 @@ def _raw_coefficients(
     return own, intercept
 
 
+def _latent(opened: Opened, problem: Problem, found: _Found) -> FloatArray | None:
+    """Return the coefficients (L, m, K) of the columns of every group, whose sums are the raw ones.
+
+    Their columns are those of all groups, one after the other; None where no groups overlap.
+    """
+    if opened.unions is None or opened.norms_overlap:
+        return None
+    index, starts = members(opened.groups)
+    out = np.zeros((found.theta.shape[0], index.size, found.theta.shape[2]))
+    for g, first, last in zip(
+        found.groups.tolist(), found.blocks.starts[:-1], found.blocks.starts[1:], strict=True
+    ):
+        rows = slice(int(first), int(last))
+        columns, coef = problem.coordinates.coefficients(
+            found.coordinates[rows], found.theta[:, rows]
+        )
+        own = index[starts[g] : starts[g + 1]]
+        order = np.argsort(own)
+        out[:, starts[g] + order[np.searchsorted(own, columns, sorter=order)]] = coef
+    return out
+
+
 def _training(opened: Opened, weights: FloatArray) -> Training:
     return Training(
         opened.blocks,
@@ -172,7 +216,9 @@ def _training(opened: Opened, weights: FloatArray) -> Training:
 def _settings(opened: Opened, path: Path, call: str) -> Settings:
     resolved = opened.resolved
     groups = "column" if resolved.by_column else "term"
-    if opened.model.formula is None and not resolved.by_column:
+    if opened.unions is not None:
+        groups = "lists"
+    elif opened.model.formula is None and not resolved.by_column:
         groups = "labels"
     stopped = () if path.stopped is None else (path.stopped,)
     early = ending(resolved.solver)

@@ -8,24 +8,33 @@ from typing import Any
 
 import numpy as np
 
+from grpsparse.api.factors import penalty_factors
 from grpsparse.api.first_fit import adaptive_factors
 from grpsparse.api.options import Options, Resolved
+from grpsparse.api.overlap import check_overlap, read_lists, strong_hierarchy
 from grpsparse.api.rows import per_row, read_offset, read_weights
 from grpsparse.design import (
     Design,
-    MatrixSpec,
     Standardised,
     assemble,
     matrix_model,
     read_response,
-    resolve_label,
     standardise,
+    unite,
 )
-from grpsparse.errors import DataError, GroupError
+from grpsparse.errors import DataError
 from grpsparse.families import Response, encode_response, for_data, has_baseline, n_outputs
 from grpsparse.groups import FloatArray, IntArray, Model, PlainTerms, TermColumns, members
 from grpsparse.penalties import AdaptivePenalty
-from grpsparse.problem import Observed, PenaltySpec, Problem, build_problem
+from grpsparse.problem import (
+    Observed,
+    PenaltySpec,
+    Problem,
+    build_problem,
+    group_weights,
+    overlap_spec,
+)
+from grpsparse.unions import Unions
 
 __all__ = ["Opened", "open_door"]
 
@@ -41,9 +50,11 @@ class Opened:
         Raw columns as the model made them.
     design : Design
     groups : sequence of TermColumns
-        What the penalty sees: the terms, or every column by itself.
+        What the penalty sees: the terms, unions of them, or every column by itself.
+    unions : Unions or None
+        Which terms the groups are unions of.
     term_factor : ndarray
-        Penalty factors of the model's terms.
+        Penalty factors of the model's terms, or of the unions.
     response : Response
     weights : ndarray of shape (n,)
         Observation weights, trials included.
@@ -63,6 +74,7 @@ class Opened:
     blocks: tuple[Any, ...]
     design: Design
     groups: Sequence[TermColumns]
+    unions: Unions | None
     term_factor: FloatArray
     response: Response
     weights: FloatArray
@@ -96,15 +108,28 @@ class Opened:
         expanded[index] = np.repeat(self.term_factor, np.diff(starts))
         return expanded
 
+    @property
+    def norms_overlap(self) -> bool:
+        """Whether the penalty is of norms of groups that overlap, and so of all columns at once."""
+        unions = self.unions
+        return self.resolved.penalty.overlap == "norms" and bool(unions and unions.overlapping)
+
     def coordinates(self, weights: FloatArray) -> Standardised:
         """Standardise the design under weights that sum to one."""
-        return standardise(
-            self.design,
-            self.groups,
-            weights,
-            mode=self.resolved.standardize,
-            intercept=self.intercept or self.baseline,
-        )
+        unions, terms = self.unions, self.model.terms
+        if self.norms_overlap:
+            return self._standardised(_columns(self.model), weights)
+        if unions is None or self.resolved.standardize != "group" or isinstance(terms, PlainTerms):
+            return self.of_groups(weights)
+        return unite(self._standardised(terms, weights), unions, weights)
+
+    def of_groups(self, weights: FloatArray) -> Standardised:
+        """Standardise the columns of every group by itself, under weights that sum to one."""
+        return self._standardised(self.groups, weights)
+
+    def _standardised(self, terms: Sequence[TermColumns], weights: FloatArray) -> Standardised:
+        mode, centred = self.resolved.standardize, self.intercept or self.baseline
+        return standardise(self.design, terms, weights, mode=mode, intercept=centred)
 
     def problem(self, weights: FloatArray) -> Problem:
         """Return the problem under weights (n,), on any scale.
@@ -120,23 +145,28 @@ class Opened:
         offset = self.offset
         if offset is None:
             offset = np.zeros((self.y.shape[0], n_outputs(self.response.family, self.y)))
-        resolved = self.resolved
-        spec = PenaltySpec(
-            resolved.penalty,
-            self._factor(),
-            resolved.sqrt_df,
-            resolved.shared,
-        )
+        resolved, spec = self.resolved, self._spec()
         coordinates = self.coordinates(normalised)
         data = Observed(self.response.family, self.y, normalised, offset)
+        if self.norms_overlap:
+            spec = overlap_spec(self.of_groups(normalised), coordinates, data, spec)
         problem = self._built(coordinates, data, spec)
         if not isinstance(resolved.penalty, AdaptivePenalty):
             return problem
         factors = adaptive_factors(problem, resolved.penalty, solver=resolved.solver)
         return self._built(coordinates, data, replace(spec, factor=spec.factor * factors))
 
+    def weighted_groups(self, data: Observed) -> tuple[Standardised, FloatArray]:
+        """Return the groups' own coordinates under the data's weights, and their weights w_g."""
+        groups = self.of_groups(data.weights)
+        return groups, group_weights(groups, data, self._spec())
+
+    def _spec(self) -> PenaltySpec:
+        weighted = self.options.group_weight is not None
+        return PenaltySpec(self.resolved.penalty, self._factor(), weighted, self.resolved.shared)
+
     def _built(self, coordinates: Standardised, data: Observed, spec: PenaltySpec) -> Problem:
-        names = _Names(self.groups)
+        names = _Names(_columns(self.model) if self.norms_overlap else self.groups)
         return build_problem(coordinates, data, spec, intercept=self.intercept, names=names)
 
 
@@ -219,7 +249,7 @@ def open_door(
     notes = response.notes
     if baseline and not frame.intercept:
         notes = (*notes, f"no intercept: a {family.name} model never has one, its baseline has it")
-    groups = _by_column(frame.model) if resolved.by_column else frame.model.terms
+    unions = _unions(frame.model, resolved)
     offset = options.offset if isinstance(options.offset, str) else None
     return Opened(
         frame.model,
@@ -231,8 +261,9 @@ def open_door(
             dtype=options.dtype,
             sums=frame.sums,
         ),
-        groups,
-        _penalty_factors(options.penalty_factor, frame.model),
+        _groups(frame.model, resolved, unions),
+        unions,
+        penalty_factors(options.penalty_factor, frame.model, unions),
         response,
         weights,
         offsets,
@@ -322,54 +353,25 @@ def _matrix_door(
     )
 
 
-def _by_column(model: Model) -> PlainTerms:
+def _unions(model: Model, resolved: Resolved) -> Unions | None:
+    """Return the groups that are unions of terms, if that is how they were asked for."""
+    if resolved.hierarchical:
+        return strong_hierarchy(model)
+    if resolved.lists is None:
+        return None
+    unions = read_lists(resolved.lists, model)
+    check_overlap(resolved.penalty, unions)
+    return unions
+
+
+def _groups(model: Model, resolved: Resolved, unions: Unions | None) -> Sequence[TermColumns]:
+    """Return what the penalty sees."""
+    if unions is not None:
+        return unions.as_terms(model.terms, model.columns)
+    return _columns(model) if resolved.by_column else model.terms
+
+
+def _columns(model: Model) -> PlainTerms:
     """Return every column of the design as a group of its own."""
     every = np.arange(len(model.columns) + 1, dtype=np.int64)
     return PlainTerms("column", model.columns, model.columns, every[:-1], every)
-
-
-def _penalty_factors(given: Any, model: Model) -> FloatArray:
-    """Return the factor of every term from a number, a dict by term, or an array."""
-    if not isinstance(given, Mapping):
-        return _factor_array(given, len(model.terms))
-    factor = np.ones(len(model.terms))
-    for name, value in given.items():
-        factor[_term_number(name, model)] = _factor(value, name)
-    return factor
-
-
-def _term_number(name: Any, model: Model) -> int:
-    if isinstance(model, MatrixSpec):
-        return resolve_label(name, model)
-    from grpsparse.formula import resolve_term
-
-    return resolve_term(name, model.terms)
-
-
-def _factor(value: Any, name: Any) -> float:
-    ok = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    if not ok or not np.isfinite(value) or value < 0:
-        raise GroupError(
-            f"`penalty_factor` of {name!r} is {value!r}; it is a number of at least 0."
-        )
-    return float(value)
-
-
-def _factor_array(given: Any, n_terms: int) -> FloatArray:
-    try:
-        values = np.asarray(given, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise GroupError(
-            f"`penalty_factor` is {given!r}; give a number, a dict by term or one number per term."
-        ) from None
-    if values.ndim == 0:
-        return np.full(n_terms, _factor(float(values), "all terms"))
-    if values.shape != (n_terms,):
-        raise GroupError(
-            f"`penalty_factor` has shape {values.shape} for {n_terms} terms; give one number per "
-            "term, in the order of `fit.terms`, or a dict."
-        )
-    bad = np.flatnonzero(~np.isfinite(values) | (values < 0))
-    if bad.size:
-        _factor(float(values[bad[0]]), int(bad[0]))
-    return values

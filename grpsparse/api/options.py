@@ -9,11 +9,12 @@ from typing import Any, TypedDict
 
 import numpy as np
 
+from grpsparse.api.overlap import are_lists
 from grpsparse.api.unknown import refuse_unknown
 from grpsparse.errors import BackendError, LambdaError, OptionError, PenaltyError
 from grpsparse.families import Family
 from grpsparse.groups import FloatArray
-from grpsparse.penalties import Penalty
+from grpsparse.penalties import GroupLasso, LatentGroupLasso, Penalty
 from grpsparse.penalties import get as get_penalty
 from grpsparse.problem import PivotalLambda
 from grpsparse.solvers import Solver
@@ -29,7 +30,8 @@ class FitKeywords(TypedDict, total=False):
 
     family: str | Family
     penalty: str | Penalty
-    groups: str | Sequence[Hashable]
+    groups: str | Sequence[Any] | Mapping[Hashable, Any]
+    hierarchy: str | None
     class_groups: str
     penalty_factor: float | Mapping[Hashable, float] | Sequence[float] | FloatArray
     group_weight: str | None
@@ -56,6 +58,7 @@ class Options:
     family: str | Family = "auto"
     penalty: str | Penalty = "group_lasso"
     groups: Any = "auto"
+    hierarchy: str | None = None
     class_groups: str = "auto"
     penalty_factor: Any = 1
     group_weight: str | None = "sqrt_df"
@@ -95,6 +98,8 @@ class Resolved:
     solver: Solver
     by_column: bool
     labels: Any  # one label per column at the matrix door, else None
+    lists: Any  # groups as lists of their members, else None
+    hierarchical: bool
     shared: bool
     standardize: str
     tol: float
@@ -116,7 +121,16 @@ def resolve(options: Options, *, formula: bool) -> Resolved:
     """
     penalty = get_penalty(options.penalty)
     _check_plain(options)
-    by_column, labels = _grouping(options, penalty, formula=formula)
+    hierarchical = options.hierarchy is not None
+    if hierarchical:
+        penalty = _hierarchical(options, penalty, formula=formula)
+    lists = options.groups if are_lists(options.groups) else None
+    if lists is None:
+        by_column, labels = _grouping(options, penalty, formula=formula)
+    elif penalty.elementwise:
+        raise PenaltyError(_elementwise(penalty, "`groups` with lists"))
+    else:
+        by_column, labels = False, None
     shared = _choice("class_groups", options.class_groups, ("auto", "shared", "separate"))
     if penalty.elementwise and shared == "shared":
         raise PenaltyError(_elementwise(penalty, "class_groups='shared'"))
@@ -130,11 +144,33 @@ def resolve(options: Options, *, formula: bool) -> Resolved:
         get_solver(penalty.solver if _is_auto(options.solver) else options.solver),
         by_column,
         labels,
+        lists,
+        hierarchical,
         shared == "shared" or (shared == "auto" and not penalty.elementwise),
         _standardize(options, penalty),
         _tolerance(options),
         options.group_weight is not None and not penalty.matrix,
     )
+
+
+def _hierarchical(options: Options, penalty: Penalty, *, formula: bool) -> Penalty:
+    """Return the penalty of latent groups, or raise where there is no hierarchy to hold."""
+    _choice("hierarchy", options.hierarchy, ("strong",))
+    if not formula:
+        raise OptionError(
+            "hierarchy='strong' needs a formula, whose interactions say which terms belong "
+            "together; for a matrix give `groups` as lists of columns."
+        )
+    if not _is_auto(options.groups):
+        raise OptionError("hierarchy='strong' makes the groups itself; leave `groups` out.")
+    if type(penalty) is GroupLasso:
+        return LatentGroupLasso()
+    if penalty.overlap != "latent":
+        raise PenaltyError(
+            f"hierarchy='strong' has groups that overlap, which the {penalty.title} does not take "
+            "as latent groups; use 'latent_group_lasso'."
+        )
+    return penalty
 
 
 def _is_auto(value: Any) -> bool:
@@ -154,7 +190,7 @@ def _grouping(options: Options, penalty: Penalty, *, formula: bool) -> tuple[boo
         if formula:
             raise OptionError(
                 "`groups` is a sequence of labels, which belongs to a matrix; with a formula the "
-                "terms are the groups ('term'), or every column ('column')."
+                "terms are the groups ('term'), or every column ('column'), or lists of terms."
             )
         if penalty.elementwise:
             raise PenaltyError(_elementwise(penalty, "`groups` with labels"))

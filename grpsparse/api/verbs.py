@@ -40,7 +40,8 @@ def fit(
     *,
     family: str | Family = "auto",
     penalty: str | Penalty = "group_lasso",
-    groups: str | Sequence[Hashable] = "auto",
+    groups: str | Sequence[Any] | Mapping[Hashable, Any] = "auto",
+    hierarchy: str | None = None,
     class_groups: str = "auto",
     penalty_factor: float | Mapping[Hashable, float] | Sequence[float] | FloatArray = 1,
     group_weight: str | None = "sqrt_df",
@@ -85,14 +86,17 @@ def fit(
         A name of :func:`grpsparse.penalties.names`, or an object such as
         ``GroupMCP(gamma=4)``. ``"lasso"``, ``"elastic_net"``, ``"mcp"`` and ``"scad"`` see
         single coefficients, as any other does with ``groups="column"``.
-    groups : {"auto", "term", "column"} or sequence
+    groups : {"auto", "term", "column"}, sequence or dict
         What is a group: a term of the formula, every column, or for a matrix one label per
-        column. Auto: term for a formula, column for a matrix.
+        column. Auto: term for a formula, column for a matrix. Or lists (in a dict: by name) of
+        terms or columns, which may overlap: `latent_group_lasso` and `overlap_group_lasso`.
+    hierarchy : {None, "strong"}
+        ``"strong"``: latent groups of terms with their margins, which come with interactions.
     class_groups : {"auto", "shared", "separate"}
         With several classes or responses: a group spans all of them, or each has its own.
     penalty_factor : number, dict or sequence
         Multiplies the groups' weights: by term name or label, or in the order of
-        ``fit.terms``. 0 leaves a group unpenalised.
+        ``fit.groups``. 0 leaves a group unpenalised.
     group_weight : {"sqrt_df", None}
         Base weight of a group: the root of its degrees of freedom, or 1.
     standardize : {"auto", "group", "column", False}

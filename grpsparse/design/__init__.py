@@ -5,6 +5,7 @@ from grpsparse.design.response import read_response
 from grpsparse.design.standardise import Standardised, standardise
 from grpsparse.design.storage import Design, assemble
 from grpsparse.design.transform import ColumnScale
+from grpsparse.design.unite import unite
 
 __all__ = [
     "ColumnScale",
@@ -17,4 +18,5 @@ __all__ = [
     "read_response",
     "resolve_label",
     "standardise",
+    "unite",
 ]

@@ -44,7 +44,7 @@ class Transform(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ColumnScale:
-    """Every coordinate is a multiple of one column, every column in at most one coordinate.
+    """Every coordinate is a multiple of one column, which several have where groups overlap.
 
     Parameters
     ----------
@@ -54,18 +54,22 @@ class ColumnScale:
         Number of columns p.
     in_order : bool
         Whether coordinate j is a multiple of column j, for all of them.
+    repeated : bool
+        Whether a column is in several coordinates.
     """
 
     index: IntArray
     scale: FloatArray
     n_columns: int
     in_order: bool
+    repeated: bool = False
 
     @classmethod
     def of(cls, index: IntArray, scale: FloatArray, n_columns: int) -> ColumnScale:
-        """Find out whether the columns are in order."""
+        """Find out whether the columns are in order, and whether any is there twice."""
         ordered = index.size == n_columns and bool((index == np.arange(index.size)).all())
-        return cls(index, scale, n_columns, ordered)
+        repeated = not ordered and bool((np.bincount(index, minlength=1) > 1).any())
+        return cls(index, scale, n_columns, ordered, repeated)
 
     @property
     def size(self) -> int:
@@ -75,6 +79,9 @@ class ColumnScale:
     def part(self, coordinates: IntArray) -> tuple[IntArray, ColumnScale]:
         """Return the columns that some coordinates act on, and the map between these two."""
         columns, count = self.index[coordinates], coordinates.size
+        if self.repeated:
+            columns, place = np.unique(columns, return_inverse=True)
+            return columns, ColumnScale.of(place, self.scale[coordinates], columns.size)
         return columns, ColumnScale(np.arange(count), self.scale[coordinates], count, in_order=True)
 
     def by_group(self, coordinates: IntArray, size: int) -> tuple[IntArray, FloatArray]:
@@ -94,6 +101,9 @@ class ColumnScale:
         if self.in_order:
             return np.asarray(theta * self.scale[:, None])
         out = np.zeros((self.n_columns, theta.shape[1]))
+        if self.repeated:
+            np.add.at(out, self.index, theta * self.scale[:, None])
+            return out
         out[self.index] = theta * self.scale[:, None]
         return out
 

@@ -15,9 +15,11 @@ from grpsparse.penalties.elastic_net import ElasticNet, GroupElasticNet
 from grpsparse.penalties.group_exponential import GroupExponentialLasso
 from grpsparse.penalties.l0 import GroupL0
 from grpsparse.penalties.lasso import GroupLasso, Lasso
+from grpsparse.penalties.latent import LatentGroupLasso
 from grpsparse.penalties.log_sum import GroupLogSum
 from grpsparse.penalties.lq import GroupLq
 from grpsparse.penalties.mcp import MCP, GroupMCP
+from grpsparse.penalties.overlap import OverlapGroupLasso, OverlapNorm
 from grpsparse.penalties.protocol import (
     AdaptivePenalty,
     ConvexPenalty,
@@ -54,8 +56,11 @@ __all__ = [
     "GroupTransformedL1",
     "JointPenalty",
     "Lasso",
+    "LatentGroupLasso",
     "MatrixPenalty",
     "NestedPenalty",
+    "OverlapGroupLasso",
+    "OverlapNorm",
     "Penalty",
     "Segments",
     "SparseGroupLasso",

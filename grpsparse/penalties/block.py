@@ -37,6 +37,7 @@ class BlockFunctions:
     joint: ClassVar[bool] = False
     nested: ClassVar[bool] = False
     matrix: ClassVar[bool] = False
+    overlap: ClassVar[str] = "none"
     solver: ClassVar[str] = "block_descent"
 
     def value(self: Penalty, b: ArrayLike, lambda_: float) -> float:

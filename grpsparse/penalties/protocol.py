@@ -86,6 +86,14 @@ class Penalty(Protocol):
         """Whether it is a :class:`MatrixPenalty`, of which no group leaves by itself."""
 
     @property
+    def overlap(self) -> str:
+        """What groups that overlap mean: ``"latent"``, ``"norms"``, or ``"none"`` to refuse them.
+
+        Latent groups have coefficients of their own, whose sums are those of the columns; norms
+        are of one coefficient vector.
+        """
+
+    @property
     def solver(self) -> str:
         """Name of the solver that ``solver="auto"`` takes."""
 

@@ -17,9 +17,11 @@ from grpsparse.penalties.elastic_net import ElasticNet, GroupElasticNet
 from grpsparse.penalties.group_exponential import GroupExponentialLasso
 from grpsparse.penalties.l0 import GroupL0
 from grpsparse.penalties.lasso import GroupLasso, Lasso
+from grpsparse.penalties.latent import LatentGroupLasso
 from grpsparse.penalties.log_sum import GroupLogSum
 from grpsparse.penalties.lq import GroupLq
 from grpsparse.penalties.mcp import MCP, GroupMCP
+from grpsparse.penalties.overlap import OverlapGroupLasso
 from grpsparse.penalties.protocol import Penalty
 from grpsparse.penalties.scad import SCAD, GroupSCAD
 from grpsparse.penalties.sparse_group_lasso import SparseGroupLasso
@@ -35,6 +37,8 @@ _PENALTIES: dict[str, Penalty] = {
         GroupElasticNet(),
         SparseGroupLasso(),
         AdaptiveGroupLasso(),
+        LatentGroupLasso(),
+        OverlapGroupLasso(),
         GroupMCP(),
         GroupSCAD(),
         GroupCappedL1(),

@@ -31,7 +31,7 @@ from typing import cast
 import numpy as np
 
 from grpsparse.groups import FloatArray
-from grpsparse.penalties import ConvexPenalty
+from grpsparse.penalties import ConvexPenalty, OverlapNorm
 from grpsparse.penalties.nested import largest_entries
 from grpsparse.problem.blocks import Blocks
 from grpsparse.problem.null import Basis, unpenalised_basis
@@ -57,7 +57,8 @@ class Checked:
     correlation : ndarray of shape (r, K)
         Z'W dual of their rows.
     theta : ndarray of shape (r, K)
-        Their coefficients, empty for a convex problem: only stationarity asks for them.
+        Their coefficients, empty for a convex problem, unless norms overlap: only stationarity and
+        the dual ball of such norms ask for them.
     """
 
     blocks: Blocks
@@ -113,16 +114,18 @@ def _duality_gap(
     value = _dual_value(problem, state, dual, lambda_, checked)
     if not np.isfinite(value):
         basis = _basis(problem, lambda_)
+        theta = checked.theta
         eta, polished = _polished(problem, state, basis)
-        value = _whole_dual_value(problem, replace(state, eta=eta), polished, lambda_)
+        value = _whole_dual_value(problem, replace(state, eta=eta), polished, lambda_, theta)
         if not np.isfinite(value):
             inside = _inside(problem, state, dual, basis)
-            value = _whole_dual_value(problem, state, inside, lambda_)
+            value = _whole_dual_value(problem, state, inside, lambda_, theta)
     return (state.loss + paid - value) / problem.scale
 
 
-def _whole_dual_value(problem: Problem, state: State, dual: FloatArray, lambda_: float) -> float:
-    theta = np.empty((0, problem.n_outputs))
+def _whole_dual_value(
+    problem: Problem, state: State, dual: FloatArray, lambda_: float, theta: FloatArray
+) -> float:
     checked = Checked(problem.blocks, problem.correlate(dual), theta)
     return _dual_value(problem, state, dual, lambda_, checked)
 
@@ -135,7 +138,13 @@ def _dual_value(
     penalty = cast(ConvexPenalty, problem.penalty)
     level, single = lambda_ * blocks.weight, lambda_ * blocks.penalised.astype(np.float64)
     views = blocks.views(correlation)
-    scale = min((penalty.dual_scale(view, blocks, level, single) for view in views), default=1.0)
+    if isinstance(penalty, OverlapNorm):
+        seen = np.repeat(blocks.penalised, blocks.sizes)
+        both = zip(views, blocks.views(checked.theta), strict=True)
+        scales = [penalty.scale_at(view[seen], b[seen], lambda_) for view, b in both]
+    else:
+        scales = [penalty.dual_scale(view, blocks, level, single) for view in views]
+    scale = min(scales, default=1.0)
     conjugate = problem.data.conjugate(scale * dual, problem.start.eta, state.eta)
     return -conjugate - sum(
         penalty.conjugate(scale * view, blocks, level, single) for view in views

@@ -27,32 +27,12 @@ from grpsparse.problem.bounds import bounding_curvature, largest_eigenvalues
 from grpsparse.problem.grams import GroupGrams
 from grpsparse.problem.null import Basis, fit_null, unpenalised_basis
 from grpsparse.problem.smooth import Observed, SmoothFit
+from grpsparse.problem.weights import PenaltySpec, group_weights
 
-__all__ = ["NullFit", "PenaltySpec", "Problem", "State", "build_problem"]
+__all__ = ["NullFit", "Problem", "State", "build_problem"]
 
 LEAST_CURVATURE = 1e-6  # of the typical one
 EXPLAINED = 1e-13  # null deviance below this share of the loss leaves nothing to explain
-
-
-@dataclass(frozen=True, slots=True)
-class PenaltySpec:
-    """A penalty with what turns groups into weighted blocks.
-
-    Parameters
-    ----------
-    penalty : Penalty
-    factor : ndarray of shape (G,)
-        Penalty factors; 0 leaves a group unpenalised.
-    sqrt_df : bool
-        Whether the base weight is sqrt(rank * K'); 1 otherwise.
-    shared : bool
-        Whether a block spans all classes.
-    """
-
-    penalty: Penalty
-    factor: FloatArray
-    sqrt_df: bool
-    shared: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +181,7 @@ def build_problem(
     ResponseError
         No finite null fit, or nothing to explain.
     """
-    weight = _group_weights(coordinates, data, spec)
+    weight = group_weights(coordinates, data, spec)
     blocks = Blocks(coordinates.starts, spec.shared, weight)
     free = np.flatnonzero((weight == 0) & coordinates.present)
     where = blocks.rows(free)
@@ -263,16 +243,6 @@ def _typical_curvature(data: Observed, fit: SmoothFit) -> float:
     if data.family.hessian == "softmax":
         curvature = curvature * (1.0 - curvature)
     return float((data.weights @ curvature).max())
-
-
-def _group_weights(coordinates: Standardised, data: Observed, spec: PenaltySpec) -> FloatArray:
-    if not spec.sqrt_df:
-        return spec.factor * coordinates.present
-    count = n_outputs(data.family, data.y)
-    copies = 1
-    if spec.shared and count > 1:
-        copies = count - 1 if data.family.hessian == "softmax" else count
-    return spec.factor * np.sqrt(coordinates.rank * copies)
 
 
 def _norm(data: Observed, fit: SmoothFit) -> float:

@@ -34,10 +34,13 @@ from grpsparse.results.check_loss import (
     unpenalised_fit,
 )
 from grpsparse.results.check_nested import largest_by_block, nested_left
+from grpsparse.results.check_overlap import Overlap
 from grpsparse.results.check_scale import Columns, Coordinates, centred_columns, coordinates
+from grpsparse.results.check_union import union_coordinates
 
 if TYPE_CHECKING:
     from grpsparse.results.path_fit import PathFit
+    from grpsparse.unions import Unions
 
 __all__ = [
     "Case",
@@ -74,6 +77,7 @@ class Case:
     spanned: FloatArray
     null: FloatArray
     start: FloatArray
+    overlap: Overlap | None = None  # where norms are of groups that overlap
 
     def norms(self, squares: FloatArray) -> FloatArray:
         """Return norms of blocks, (G, 1) or (G, K), from squared norms (G, K)."""
@@ -175,8 +179,14 @@ def take_apart(fit: PathFit) -> Case:
         else training.X[present]
     )
     columns = centred_columns(X, share, intercept=settings.centred)
-    standard = coordinates(fit, columns)
-    weight = _group_weights(fit, standard)
+    standard = _coordinates(fit, columns)
+    overlap = None
+    if fit.unions is None or fit.latent is not None:
+        weight = _group_weights(fit, standard)
+    else:
+        overlap = _overlap(fit, columns, standard)
+        weight = np.zeros(standard.rank.size)
+        weight[standard.group[overlap.rows[overlap.weight[overlap.owner] > 0]]] = 1.0
     constant = basis(rows.root.T) if settings.intercept else np.empty((0, y.shape[0]))
     null = start = unpenalised_fit(rows, constant)
     unpenalised = weight[standard.group] == 0
@@ -193,7 +203,29 @@ def take_apart(fit: PathFit) -> Case:
     if penalty.steep:
         squared = squared_singular_values(standard, weight.size)
         bend = (fit.family.curvature_bound or 1.0) * squared
-    return Case(rows, columns, standard, penalty, weight, bend, shared, spanned, null, start)
+    return Case(
+        rows, columns, standard, penalty, weight, bend, shared, spanned, null, start, overlap
+    )
+
+
+def _coordinates(fit: PathFit, columns: Columns) -> Coordinates:
+    """Return the standardised coordinates of the groups."""
+    if fit.unions is None or fit.latent is None:
+        return coordinates(fit, columns)
+    return union_coordinates(fit, columns, fit.unions)
+
+
+def _overlap(fit: PathFit, columns: Columns, standard: Coordinates) -> Overlap:
+    """Return the groups of single columns, with their weights."""
+    unions = cast("Unions", fit.unions)
+    weight = _group_weights(fit, union_coordinates(fit, columns, unions))
+    index, starts = unions.columns(fit.model.terms)
+    owner = np.repeat(np.arange(weight.size), np.diff(starts))
+    row = np.full(len(fit.model.columns), -1)
+    row[standard.group] = np.arange(standard.group.size)
+    varying = row[index] >= 0
+    shared = fit.settings.class_groups == "shared"
+    return Overlap(row[index[varying]], owner[varying], weight, shared)
 
 
 def squared_singular_values(standard: Coordinates, n_groups: int) -> FloatArray:
@@ -261,6 +293,8 @@ def _some_points(fit: PathFit, case: Case, chosen: IntArray, free: Free) -> list
 
 def _duality_gap(case: Case, point: Point, free: Free) -> float:
     """Return the gap between objective and dual value, over f(null) - f(saturated)."""
+    if case.overlap is not None:
+        return _overlap_gap(case, case.overlap, point, free)
     rows, penalty = case.rows, case.penalty
     penalised = (case.weight > 0) & (point.lambda_ > 0)
     shape = (int(penalised.sum()), point.norms.shape[1])
@@ -285,8 +319,25 @@ def _duality_gap(case: Case, point: Point, free: Free) -> float:
     excess = np.maximum(_sizes(case, scale * point.correlation, single)[penalised] - slope, 0.0)
     against = float(np.sum(excess[bent] ** 2 / (2.0 * bend[bent])))
 
+    return _gap(case, point, free, scale, value + against)
+
+
+def _overlap_gap(case: Case, overlap: Overlap, point: Point, free: Free) -> float:
+    """Return the same where norms are of groups that overlap."""
+    rows, at = case.rows, point.lambda_
+    value = at * overlap.value(point.theta)
+    scale = overlap.scale(point.correlation, point.theta, at)
+    if mixture(rows.family, rows.y, scale * point.dual, scale * free.inner) > 0:
+        point = _inside(case, point, free)
+        scale = overlap.scale(point.correlation, point.theta, at)
+    return _gap(case, point, free, scale, value)
+
+
+def _gap(case: Case, point: Point, free: Free, scale: float, paid: float) -> float:
+    """Return loss and what is paid less the dual value of a scaled point, relatively."""
+    rows = case.rows
     # the dual point is orthogonal to the unpenalised fit, which may so stand for the offset
-    gap = _lost(case, point, free, scale) + value + against
+    gap = _lost(case, point, free, scale) + paid
     return gap / (rows.loss(case.null) - rows.saturated())
 
 

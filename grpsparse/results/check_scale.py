@@ -22,7 +22,17 @@ from grpsparse.groups import BoolArray, FloatArray, IntArray
 if TYPE_CHECKING:
     from grpsparse.results.path_fit import PathFit
 
-__all__ = ["Columns", "Coordinates", "centred_columns", "coordinates"]
+__all__ = [
+    "DEPENDENT",
+    "Columns",
+    "Coordinates",
+    "centred_columns",
+    "coordinates",
+    "independent",
+    "margin_basis",
+    "unit_variance",
+    "with_margins",
+]
 
 CONSTANT = 1e-12  # spread over root mean square, below which a column is constant
 DEPENDENT = 1e-9  # eigenvalue of the correlation matrix, over the largest, that is no rank
@@ -120,10 +130,10 @@ def coordinates(fit: PathFit, columns: Columns) -> Coordinates:
     if fit.settings.standardize != "group" or fit.settings.groups == "column":
         for groups, members in _batches(kept, n_rows):
             singular = np.asarray(np.linalg.svd(_triangle(columns, members)[1], compute_uv=False))
-            rank[groups] = _independent(singular).sum(axis=1)
+            rank[groups] = independent(singular).sum(axis=1)
         return _join(fit, [_plain(fit, columns, kept)], rank, n_rows)
     pieces = []
-    for g in _with_margins(fit):
+    for g in with_margins(fit):
         pieces.append(_beyond_margins(fit, columns, g))
         kept[g] = kept[g][:0]
     for groups, members in _batches(kept, n_rows):
@@ -134,8 +144,8 @@ def coordinates(fit: PathFit, columns: Columns) -> Coordinates:
 
 
 def _group_columns(fit: PathFit) -> list[IntArray]:
-    """Return the columns of every group."""
-    if fit.settings.groups == "column":
+    """Return the columns of every group; norms that overlap are of single columns."""
+    if fit.settings.groups == "column" or (fit.unions is not None and fit.latent is None):
         return list(np.arange(len(fit.model.columns))[:, None])
     return [np.asarray(term.index) for term in fit.model.terms]
 
@@ -158,7 +168,7 @@ def _triangle(columns: Columns, members: IntArray) -> tuple[FloatArray, FloatArr
     return q, r
 
 
-def _independent(singular: NDArray[np.floating[Any]]) -> BoolArray:
+def independent(singular: NDArray[np.floating[Any]]) -> BoolArray:
     """Say which directions count, from singular values (..., k) in decreasing order."""
     return np.asarray(singular**2 > DEPENDENT * singular[..., :1] ** 2)
 
@@ -181,7 +191,7 @@ def _orthonormal(fit: PathFit, columns: Columns, groups: IntArray, members: IntA
     """Return orthonormal coordinates of groups of equally many columns (b, m)."""
     q, r = _triangle(columns, members)
     turn, singular, _ = np.linalg.svd(r, full_matrices=False)
-    counts = _independent(singular)
+    counts = independent(singular)
     coef = fit.raw_coef[:, members] * columns.spread[members][:, :, None]  # (L, b, m, K)
     contribution = r @ coef
     theta = np.swapaxes(turn, 1, 2) @ contribution
@@ -191,7 +201,7 @@ def _orthonormal(fit: PathFit, columns: Columns, groups: IntArray, members: IntA
     return _Piece(groups, rows[counts], owner, theta[:, counts], squares)
 
 
-def _with_margins(fit: PathFit) -> list[int]:
+def with_margins(fit: PathFit) -> list[int]:
     """Return the groups that are interactions with margins in the formula."""
     terms, n_rows = fit.model.terms, fit.training.y.shape[0]
     return [
@@ -203,19 +213,25 @@ def _with_margins(fit: PathFit) -> list[int]:
     ]
 
 
-def _beyond_margins(fit: PathFit, columns: Columns, g: int) -> _Piece:
-    """Return orthonormal coordinates of an interaction, orthogonal to its margins."""
+def margin_basis(fit: PathFit, columns: Columns, g: int) -> FloatArray:
+    """Return an orthonormal basis (n, r) of an interaction, orthogonal to its margins."""
     terms = fit.model.terms
-    index = np.asarray(terms[g].index)
     around = np.concatenate([terms[margin.term].index for margin in terms[g].margins])
-    left, singular, _ = np.linalg.svd(_unit_variance(columns, around), full_matrices=False)
-    margins = left[:, _independent(singular)]
-    cells = _unit_variance(columns, index)
+    left, singular, _ = np.linalg.svd(unit_variance(columns, around), full_matrices=False)
+    margins = left[:, independent(singular)]
+    cells = unit_variance(columns, np.asarray(terms[g].index))
     for _ in range(2):
         cells = cells - margins @ (margins.T @ cells)
     basis, singular, _ = np.linalg.svd(cells, full_matrices=False)
     # what rounding leaves of cells that lie in their margins is no rank
-    basis = basis[:, singular**2 > DEPENDENT * max(1.0, float(singular.max(initial=0.0)) ** 2)]
+    kept = singular**2 > DEPENDENT * max(1.0, float(singular.max(initial=0.0)) ** 2)
+    return np.asarray(basis[:, kept])
+
+
+def _beyond_margins(fit: PathFit, columns: Columns, g: int) -> _Piece:
+    """Return orthonormal coordinates of an interaction, orthogonal to its margins."""
+    index = np.asarray(fit.model.terms[g].index)
+    basis = margin_basis(fit, columns, g)
     moved = columns.values[:, index]
     if fit.leak is not None:
         leak = fit.leak.tocsc()[:, index]
@@ -228,7 +244,7 @@ def _beyond_margins(fit: PathFit, columns: Columns, g: int) -> _Piece:
     return _Piece(np.array([g]), basis.T, owner, theta, squares[:, None, :])
 
 
-def _unit_variance(columns: Columns, index: IntArray) -> FloatArray:
+def unit_variance(columns: Columns, index: IntArray) -> FloatArray:
     """Return the columns that are not constant, scaled to unit variance."""
     varying = index[columns.spread[index] > 0]
     scaled: FloatArray = columns.values[:, varying] / columns.spread[varying]

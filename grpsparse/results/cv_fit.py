@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from grpsparse.errors import DataError
 from grpsparse.groups import BoolArray, FloatArray, IntArray
 from grpsparse.results.choice import Choice, resolve
 from grpsparse.results.path_fit import PathFit
@@ -237,12 +236,9 @@ class CVFit:
     @classmethod
     def load(cls, path: str | Path) -> CVFit:
         """Read a fit that `save` wrote."""
-        from grpsparse.results.save import load
+        from grpsparse.results.save import load_as
 
-        loaded = load(path)
-        if not isinstance(loaded, cls):
-            raise DataError(f"{path} holds a {type(loaded).__name__}, not a {cls.__name__}.")
-        return loaded
+        return load_as(cls, path)
 
     def __str__(self) -> str:
         from grpsparse.results.printing import cv_text

@@ -21,7 +21,16 @@ if TYPE_CHECKING:
     from grpsparse.results.points import Points
     from grpsparse.results.record import Training
 
-__all__ = ["contribution", "effect_sizes", "norms_at", "selected_terms", "term_norms"]
+__all__ = [
+    "chosen",
+    "contribution",
+    "effect_sizes",
+    "norm_path",
+    "norms_at",
+    "selected_groups",
+    "selected_terms",
+    "term_norms",
+]
 
 
 def term_norms(
@@ -54,9 +63,45 @@ def term_norms(
     return np.sqrt(out)
 
 
-def selected_terms(norms: FloatArray) -> BoolArray:
-    """Return which terms (L, T) have a nonzero coefficient in any class."""
-    nonzero: BoolArray = np.any(norms != 0, axis=tuple(range(2, norms.ndim)))
+def norm_path(fit: PathFit) -> FloatArray:
+    """Return standardised norms of terms at every solution, (L, T) or (L, T, K)."""
+    if fit.unions is not None:  # groups have norms of their own, which are not those of terms
+        sizes = np.stack([_block_norms(fit, coef) for coef in fit.raw_coef])
+        return sizes if fit.group_norms.ndim == 3 else np.sqrt(np.sum(sizes**2, axis=2))
+    by_column = fit.settings.groups == "column"
+    by_column = by_column and fit.group_norms.shape[1] == len(fit.model.columns)
+    return term_norms(fit.group_norms, fit.model.terms, by_column=by_column)
+
+
+def selected_groups(fit: PathFit) -> BoolArray:
+    """Return which groups (L, G) have a nonzero coefficient in any class."""
+    return _nonzero(fit.group_norms)
+
+
+def selected_terms(fit: PathFit) -> BoolArray:
+    """Return which terms (L, T) are selected at every solution.
+
+    A term is where it has a nonzero coefficient in any class; one of several latent groups is
+    where any of these has.
+    """
+    if fit.unions is None:
+        return _nonzero(fit.norm_path)
+    if fit.latent is not None:
+        return fit.unions.hold(selected_groups(fit))
+    index, starts = members(fit.model.terms)
+    nonzero = _nonzero(fit.raw_coef)[:, index].astype(np.float64)
+    return np.stack([segment_sums(each, starts) > 0 for each in nonzero])
+
+
+def chosen(names: Sequence[str], active: BoolArray, points: Points) -> list[str]:
+    """Return the names of terms or groups (L, m) that are active at a place, or on a side of it."""
+    either = active[points.left[0]] | active[points.right[0]]
+    return [name for name, isin in zip(names, either, strict=True) if isin]
+
+
+def _nonzero(values: FloatArray) -> BoolArray:
+    """Return which of (L, m), or (L, m, K) in any class, are not zero, (L, m)."""
+    nonzero: BoolArray = np.any(values != 0, axis=tuple(range(2, values.ndim)))
     return nonzero
 
 

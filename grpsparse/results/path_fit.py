@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from grpsparse.errors import DataError
 from grpsparse.groups import BoolArray, Deferred, FloatArray, IntArray, Model, term_names
 from grpsparse.results.choice import PIVOTAL, Choice, place, places
-from grpsparse.results.norms import selected_terms, term_norms
+from grpsparse.results.norms import chosen, norm_path, selected_groups, selected_terms
 from grpsparse.results.points import LambdaLike
 from grpsparse.results.predict import predict
 from grpsparse.results.record import Settings, Training
@@ -28,16 +27,17 @@ if TYPE_CHECKING:
     from grpsparse.penalties import Penalty
     from grpsparse.record import Effort
     from grpsparse.results.summary import PathSummary
+    from grpsparse.unions import Unions
 
 __all__ = ["PathFit"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class PathFit:
-    """Solutions over a decreasing sequence of lambda.
+    """Solutions over a decreasing sequence of lambda, made by :func:`grpsparse.fit`.
 
-    Made by :func:`grpsparse.fit`; arrays have the lambdas first. L is the number of lambdas, p
-    of design columns, K of classes or responses (1 for most families), G of groups.
+    Arrays have the lambdas first. L is the number of lambdas, p of design columns, K of classes or
+    responses (1 for most families), G of groups.
 
     Parameters
     ----------
@@ -62,6 +62,10 @@ class PathFit:
         Weights w_g of the penalty.
     ranks : Deferred
         `group_rank`, when asked for.
+    unions : Unions, optional
+        Which terms the groups are unions of, where they are neither terms nor columns.
+    latent : ndarray of shape (L, m, K), optional
+        Coefficients of latent groups' columns, group after group, which add up to `raw_coef`.
     certificate : ndarray of shape (L,)
         Proof of each solution, a number without units.
     certificate_kind : {"duality_gap", "stationarity"}
@@ -99,6 +103,8 @@ class PathFit:
     group_norms: FloatArray
     group_weights: FloatArray
     ranks: Deferred[IntArray]
+    unions: Unions | None = None
+    latent: FloatArray | None = None
     certificate: FloatArray
     certificate_kind: str
     converged: BoolArray
@@ -153,24 +159,27 @@ class PathFit:
         return int(self.training.y.shape[0])
 
     @property
+    def groups(self) -> tuple[str, ...]:
+        """Names of the groups that the penalty sees, (G,)."""
+        if self.unions is not None:
+            return self.unions.names
+        return self.terms if self.settings.groups != "column" else tuple(self.model.columns)
+
+    @property
     def norm_path(self) -> FloatArray:
         """Norms of the standardised terms, (L, T), or (L, T, K) where classes are separate."""
-        by_column = self.settings.groups == "column"
-        by_column = by_column and self.group_norms.shape[1] == len(self.model.columns)
-        return term_norms(self.group_norms, self.model.terms, by_column=by_column)
+        return norm_path(self)
 
     @property
     def n_terms(self) -> IntArray:
-        """Number of terms with a nonzero coefficient, unpenalised ones included, (L,)."""
-        count: IntArray = selected_terms(self.norm_path).sum(axis=1)
-        return count
+        """Number of terms that are selected, unpenalised ones included, (L,)."""
+        return np.asarray(selected_terms(self).sum(axis=1))
 
     @property
     def df(self) -> IntArray:
         """Number of nonzero coefficients without the intercept, (L,)."""
         path = self.coef_path
-        count: IntArray = np.count_nonzero(path.reshape(path.shape[0], -1), axis=1)
-        return count
+        return np.asarray(np.count_nonzero(path.reshape(path.shape[0], -1), axis=1))
 
     @property
     def dev_ratio(self) -> FloatArray:
@@ -215,13 +224,15 @@ class PathFit:
     def selected(self, lambda_: Choice = PIVOTAL) -> list[str]:
         """Return the names of the terms with a nonzero coefficient at one place on the path.
 
-        Between two solutions a term counts if it is in either of them, as its interpolated
-        coefficients do.
+        All of a latent group that is not zero; between two solutions, what is in either of them.
         """
         points = places(self, place(self, lambda_))
-        active = selected_terms(self.norm_path)
-        chosen = active[points.left[0]] | active[points.right[0]]
-        return [name for name, isin in zip(self.terms, chosen, strict=True) if isin]
+        return chosen(self.terms, selected_terms(self), points)
+
+    def selected_groups(self, lambda_: Choice = PIVOTAL) -> list[str]:
+        """Return the names of groups with a nonzero coefficient, as `selected` of terms."""
+        points = places(self, place(self, lambda_))
+        return chosen(self.groups, selected_groups(self), points)
 
     def predict(
         self,
@@ -341,13 +352,9 @@ class PathFit:
             Of :func:`grpsparse.results.plots.plot_path`, or
             :func:`grpsparse.results.diagnostics.plot_diagnostics`.
         """
-        if kind == "diagnostics":
-            from grpsparse.results.diagnostics import plot_diagnostics
+        from grpsparse.results.plots import plot_fit
 
-            return plot_diagnostics(self, **options)
-        from grpsparse.results.plots import plot_path
-
-        return plot_path(self, kind=kind, **options)
+        return plot_fit(self, kind=kind, **options)
 
     def check(self) -> FloatArray:
         """Recompute the certificate from the stored data, without the solver, (L,)."""
@@ -376,12 +383,9 @@ class PathFit:
     @classmethod
     def load(cls, path: str | Path) -> PathFit:
         """Read a fit that `save` wrote."""
-        from grpsparse.results.save import load
+        from grpsparse.results.save import load_as
 
-        loaded = load(path)
-        if not isinstance(loaded, cls):
-            raise DataError(f"{path} holds a {type(loaded).__name__}, not a {cls.__name__}.")
-        return loaded
+        return load_as(cls, path)
 
     def __str__(self) -> str:
         from grpsparse.results.printing import path_text

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from grpsparse.results.cv_fit import CVFit
     from grpsparse.results.path_fit import PathFit
 
-__all__ = ["plot_cv", "plot_path"]
+__all__ = ["plot_cv", "plot_fit", "plot_path"]
 
 COLOURS = ("#0072B2", "#D55E00", "#000000", "#009E73", "#CC79A7", "#56B4E9", "#8C5A00", "#5B3A8E")
 DASHES = ("-", "--", "-.", (0, (1, 1)), (0, (6, 1, 1, 1, 1, 1)))
@@ -39,6 +39,15 @@ class Lines:
     labels: tuple[str, ...]
     group: IntArray
     title: str
+
+
+def plot_fit(fit: PathFit, *, kind: str, **options: Any) -> Any:
+    """Draw what `PathFit.plot` documents."""
+    if kind == "diagnostics":
+        from grpsparse.results.diagnostics import plot_diagnostics
+
+        return plot_diagnostics(fit, **options)
+    return plot_path(fit, kind=kind, **options)
 
 
 def plot_path(
@@ -191,7 +200,7 @@ def _coef_lines(fit: PathFit, class_: Any) -> Lines:
             )
         coef, title = coef[:, :, _class(fit, class_)], f"Coefficient, class {class_}"
     # A margin of an interaction has a coefficient before it is selected; only its own is drawn.
-    selected = np.any(selected_terms(fit.norm_path), axis=0)[fit.layout.term]
+    selected = np.any(selected_terms(fit), axis=0)[fit.layout.term]
     return Lines(np.where(selected, coef, 0.0), fit.columns, fit.layout.term, title)
 
 

@@ -43,7 +43,12 @@ def title_of(fit: PathFit) -> tuple[str, ...]:
     """
     n_columns, n_terms = len(fit.columns), len(fit.terms)
     size = f"n = {fit.nobs}, {_count(n_columns, 'column')}"
-    if fit.settings.groups != "column" or n_terms != n_columns:
+    if fit.unions is not None:
+        kind = "overlapping group" if fit.unions.overlapping else "group"
+        if n_terms != n_columns:
+            size += f" in {_count(n_terms, 'term')}"
+        size += f" in {_count(len(fit.groups), kind)}"
+    elif fit.settings.groups != "column" or n_terms != n_columns:
         size += f" in {_count(n_terms, 'group' if fit.settings.groups == 'labels' else 'term')}"
     return f"{_family(fit)}, {_penalty(fit)}", size
 

@@ -69,8 +69,8 @@ class Settings:
         Scale on which the penalty sees the coefficients.
     class_groups : {"shared", "separate"}
         Whether the classes share their groups.
-    groups : {"term", "column", "labels"}
-        What a group is.
+    groups : {"term", "column", "labels", "lists"}
+        What a group is; the last are unions of terms.
     intercept : bool
         Whether there is an intercept.
     tol : float
@@ -80,7 +80,7 @@ class Settings:
     notes : tuple of str
         Sentences to print: the family chosen, rows dropped, a path that stopped early.
     penalty_factor : tuple of float
-        Penalty factors of the terms, in order; empty if all are one.
+        Penalty factors of the terms, or of unions of them, in order; empty if all are one.
     group_weight : {"sqrt_df", "none"}
         Base weight of a group: the root of its degrees of freedom, or 1.
     baseline : bool

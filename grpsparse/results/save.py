@@ -11,7 +11,7 @@ import json
 from dataclasses import fields, is_dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from zipfile import BadZipFile
 
 import numpy as np
@@ -24,11 +24,14 @@ from grpsparse.results.archive import Reader, Writer
 from grpsparse.results.cv_fit import CVFit
 from grpsparse.results.path_fit import PathFit
 from grpsparse.results.record import Settings, Training
+from grpsparse.unions import Unions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["load", "save"]
+__all__ = ["load", "load_as", "save"]
+
+T = TypeVar("T", PathFit, CVFit)
 
 FORMAT = 1
 
@@ -143,6 +146,20 @@ def load(path: str | Path, *, scope: Mapping[str, Any] | None = None) -> PathFit
         ) from error
 
 
+def load_as(kind: type[T], path: str | Path) -> T:
+    """Read a fit of one kind.
+
+    Raises
+    ------
+    DataError
+        If the file holds the other.
+    """
+    loaded = load(path)
+    if not isinstance(loaded, kind):
+        raise DataError(f"{path} holds a {type(loaded).__name__}, not a {kind.__name__}.")
+    return loaded
+
+
 def _write_path(out: Writer, fit: PathFit) -> dict[str, Any]:
     training = fit.training
     for name in _PATH_ARRAYS:
@@ -152,6 +169,7 @@ def _write_path(out: Writer, fit: PathFit) -> dict[str, Any]:
         out.array(f"effort.{name}", getattr(fit.effort, name))
     for name in ("y", "weights", "offset", "rows"):
         out.array(f"training.{name}", getattr(training, name))
+    out.array("path.latent", fit.latent)
     out.matrix("path.leak", fit.leak)
     return {
         "model": {"type": _model_type(fit.model), "state": fit.model.to_dict()},
@@ -166,6 +184,7 @@ def _write_path(out: Writer, fit: PathFit) -> dict[str, Any]:
         ],
         "offset_name": training.offset_name,
         "n_given": int(training.n_given),
+        "unions": None if fit.unions is None else fit.unions.to_dict(),
         "certificate_kind": fit.certificate_kind,
         "null_deviance": float(fit.null_deviance),
         "lambda_pivotal": fit.lambda_pivotal,
@@ -199,6 +218,8 @@ def _read_path(stored: Reader, meta: dict[str, Any], scope: Mapping[str, Any] | 
         settings=Settings(**settings),
         classes=stored.labels("path.classes", meta["classes"]),
         leak=stored.matrix("path.leak"),
+        unions=Unions.of(meta["unions"]) if meta.get("unions") else None,
+        latent=stored.optional("path.latent"),
         certificate_kind=meta["certificate_kind"],
         null_deviance=meta["null_deviance"],
         lambda_pivotal=meta.get("lambda_pivotal"),

@@ -51,7 +51,8 @@ class PathSummary:
     certificate_kind : {"duality_gap", "stationarity"}
         What it is.
     table : pandas.DataFrame
-        One row per term, largest norm first: kind, levels of a factor, columns, rank, df
+        One row per term, largest norm first: kind, levels of a factor, columns, rank (missing where
+        groups are unions of terms), df
         (nonzero coefficients), norm, share, and the largest lambda with the term in it. Where
         classes have their own groups, the norm of each class as well.
     coefficients : pandas.DataFrame
@@ -128,7 +129,9 @@ def summarise(fit: PathFit, lambda_: Choice, *, coefficients: bool = False) -> P
         table=term_table(fit, points),
         coefficients=coef_table(fit, points),
         n_classes=int(fit.raw_intercept.shape[1]),
-        by_columns=fit.settings.groups == "column" or penalty.l1_fraction > 0 or penalty.nested,
+        by_columns=fit.settings.groups in ("column", "lists")
+        or penalty.l1_fraction > 0
+        or penalty.nested,
         show_coefficients=coefficients,
         name=f"lambda_{lambda_}" if isinstance(lambda_, str) else "lambda",
         outputs="responses" if classes_of(fit) is None else "classes",
@@ -164,7 +167,7 @@ def term_table(fit: PathFit, points: Points) -> pd.DataFrame:
             [None if term.levels is None else len(term.levels) for term in terms], dtype="Int64"
         ),
         "columns": _reported_columns(fit),
-        "rank": _ranks(fit),
+        "rank": _ranks(fit) if fit.unions is None else pd.array([None] * len(terms), dtype="Int64"),
         "df": _nonzero(fit, points),
         "norm": norm,
         "share": norm**2 / total if total > 0 else np.zeros(norm.size),
@@ -179,7 +182,7 @@ def term_table(fit: PathFit, points: Points) -> pd.DataFrame:
 
 def entries(fit: PathFit) -> FloatArray:
     """Return the largest lambda at which each term is selected, NaN for never, (T,)."""
-    active = selected_terms(fit.norm_path)
+    active = selected_terms(fit)
     return np.where(active.any(axis=0), fit.lambda_[active.argmax(axis=0)], np.nan)
 
 

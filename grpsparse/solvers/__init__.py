@@ -11,15 +11,17 @@ from grpsparse.solvers.admm import ADMM
 from grpsparse.solvers.arithmetic import by_gram, by_moments
 from grpsparse.solvers.block_descent import BlockDescent
 from grpsparse.solvers.interpolate import Interpolant, interpolate
+from grpsparse.solvers.latent_dual import LatentDual
+from grpsparse.solvers.overlapping import Overlapping
 from grpsparse.solvers.protocol import Solution, Solver, Task
 from grpsparse.solvers.reweighted import Reweighted
 from grpsparse.solvers.store import Store
 from grpsparse.solvers.varpro import VarPro
 from grpsparse.solvers.working_set import WorkingSet, grown_to
 
-__all__ = ["ADMM", "Accelerated", "BlockDescent", "Interpolant", "Reweighted", "Solution"]
-__all__ += ["Solver", "Store", "Task", "VarPro", "WorkingSet", "by_gram", "by_moments", "ending"]
-__all__ += ["get", "grown_to", "interpolate", "names"]
+__all__ = ["ADMM", "Accelerated", "BlockDescent", "Interpolant", "LatentDual", "Overlapping"]
+__all__ += ["Reweighted", "Solution", "Solver", "Store", "Task", "VarPro", "WorkingSet"]
+__all__ += ["by_gram", "by_moments", "ending", "get", "grown_to", "interpolate", "names"]
 
 _SOLVERS: dict[str, Callable[[], Solver]] = {
     "block_descent": BlockDescent,
@@ -27,6 +29,8 @@ _SOLVERS: dict[str, Callable[[], Solver]] = {
     "admm": ADMM,
     "reweighted": Reweighted,
     "varpro": VarPro,
+    "latent_dual": LatentDual,
+    "overlapping": Overlapping,
 }
 
 

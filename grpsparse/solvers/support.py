@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from grpsparse.errors import OptionError
+from grpsparse.penalties import OverlapNorm
 from grpsparse.problem import Problem
 
 __all__ = [
@@ -18,11 +19,16 @@ ARITHMETICS = ("auto", "residual", "gram")
 
 
 def unbounded(problem: Problem) -> str | None:
-    """Return why a problem has no certificate, None where it has one.
+    """Return why a problem is not for solvers of blocks, None where it is.
 
-    A penalty that judges zeros by a proximal step needs a bound on the curvature of the loss.
+    Norms of overlapping groups are no blocks. A penalty that judges zeros by a proximal step needs
+    a bound on the curvature of the loss.
     """
     penalty, family = problem.penalty, problem.data.family
+    if isinstance(penalty, OverlapNorm):
+        return (
+            f"the groups of the {penalty.title} overlap; take 'overlapping', or leave `solver` out."
+        )
     if not penalty.steep or family.curvature_bound is not None:
         return None
     return (

@@ -266,7 +266,7 @@ def test_bad_response_of_a_matrix(
     [
         ([0, 0, 1], errors.GroupError, "3 labels but X has 2 columns"),
         ([NAN, 1], errors.GroupError, "'x1'"),
-        ([[1], [2]], errors.GroupError, "'x1'"),
+        ([[1], [2]], errors.GroupError, "column 2"),
         (np.ones((2, 1)), errors.GroupError, "(2, 1)"),
         ("term", errors.OptionError, "formula"),
     ],

@@ -55,6 +55,8 @@ CONVEX = (
     "group_elastic_net",
     "sparse_group_lasso",
     "adaptive_group_lasso",
+    "latent_group_lasso",
+    "overlap_group_lasso",
     "lasso",
     "elastic_net",
     "trace_norm",

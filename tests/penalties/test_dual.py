@@ -16,6 +16,8 @@ EXACT = 1e-13
 CONVEX = (
     gp.GroupLasso(),
     gp.AdaptiveGroupLasso(gamma=0.5),
+    gp.LatentGroupLasso(),
+    gp.OverlapGroupLasso(),
     gp.GroupElasticNet(alpha=0.4),
     gp.GroupElasticNet(alpha=1.0),
     gp.SparseGroupLasso(alpha=0.0),

@@ -18,6 +18,8 @@ EXACT = 1e-13
 OBJECTS = (
     gp.GroupLasso(),
     gp.AdaptiveGroupLasso(gamma=2.0),
+    gp.LatentGroupLasso(),
+    gp.OverlapGroupLasso(),
     gp.GroupElasticNet(alpha=0.3),
     gp.SparseGroupLasso(alpha=0.2),
     gp.GroupMCP(gamma=2.5),
@@ -253,6 +255,8 @@ def test_names_resolve_to_default_objects():
         "group_elastic_net",
         "sparse_group_lasso",
         "adaptive_group_lasso",
+        "latent_group_lasso",
+        "overlap_group_lasso",
         "group_mcp",
         "group_scad",
         "group_capped_l1",

@@ -63,6 +63,8 @@ SCALES = {
     "group_mcp": ["group", False],
     "group_scad": ["group", "column"],
     "adaptive_group_lasso": ["group", "column"],
+    "latent_group_lasso": ["group", "column"],
+    "overlap_group_lasso": ["column", False],
     "group_capped_l1": ["group", "column"],
     "group_transformed_l1": ["group", False],
     "group_log_sum": ["column", False],
