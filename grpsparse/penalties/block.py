@@ -43,6 +43,7 @@ class BlockFunctions:
     steep: ClassVar[bool] = False
     adaptive: ClassVar[bool] = False
     joint: ClassVar[bool] = False
+    constraint: ClassVar[bool] = False
     solver: ClassVar[str] = "block_descent"
 
     def value(self: Penalty, b: ArrayLike, lambda_: float) -> float:

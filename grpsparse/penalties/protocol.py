@@ -64,6 +64,10 @@ class Penalty(Protocol):
         """Whether it is a :class:`JointPenalty`, which is not a sum over groups."""
 
     @property
+    def constraint(self) -> bool:
+        """Whether it is 0 or infinite, so that every ``lambda_`` above 0 is the same."""
+
+    @property
     def solver(self) -> str:
         """Name of the solver that ``solver="auto"`` takes."""
 
@@ -179,6 +183,7 @@ class JointPenalty(Penalty, Protocol):
 
     Its radial functions are those that one group has by itself. Groups without penalty are left
     out of every argument; where classes are separate, each class is a case of its own.
+    Groups at zero add nothing, so that they may be left out of `norms` too.
     """
 
     def joint_value(self, norms: Array, weight: Array, lambda_: float) -> float:
@@ -196,3 +201,13 @@ class JointPenalty(Penalty, Protocol):
         ``sum((x - norms)**2) / 2 + step * P(x; lambda_)`` over x of nonnegative entries; directions
         of groups are left as they are.
         """
+
+    def joint_limit(self, norms: Array, weight: Array, lambda_: float, curvature: float) -> Array:
+        """Return the largest gradient norms at which groups may stay zero beside others, (G,).
+
+        The slopes, unless the penalty is steep: then the point has to be the proximal one of a
+        step of ``1 / curvature``, a bound on the curvature of the loss along all groups at once.
+        """
+
+    def joint_least(self, norms: Array, weight: Array, lambda_: float, curvature: float) -> float:
+        """Return the least length of `norms` that such a point of their kind has; 0 where any."""

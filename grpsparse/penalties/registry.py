@@ -11,9 +11,12 @@ from difflib import get_close_matches
 from grpsparse.errors import PenaltyError
 from grpsparse.penalties.adaptive import AdaptiveGroupLasso
 from grpsparse.penalties.capped_l1 import GroupCappedL1
+from grpsparse.penalties.cardinality import GroupCardinality
 from grpsparse.penalties.cel0 import GroupCEL0
 from grpsparse.penalties.elastic_net import ElasticNet, GroupElasticNet
+from grpsparse.penalties.hoyer import GroupHoyer
 from grpsparse.penalties.l0 import GroupL0
+from grpsparse.penalties.l1_l2 import GroupL1L2
 from grpsparse.penalties.lasso import GroupLasso, Lasso
 from grpsparse.penalties.log_sum import GroupLogSum
 from grpsparse.penalties.lq import GroupLq
@@ -40,6 +43,9 @@ _PENALTIES: dict[str, Penalty] = {
         GroupLq(),
         GroupL0(),
         GroupCEL0(),
+        GroupL1L2(),
+        GroupHoyer(),
+        GroupCardinality(),
         Lasso(),
         ElasticNet(),
         MCP(),
