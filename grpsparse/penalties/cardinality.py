@@ -21,7 +21,7 @@ from typing import ClassVar, Self
 from grpsparse.backend import Array, codes, namespace
 from grpsparse.groups import FloatArray
 from grpsparse.penalties.checks import check_count
-from grpsparse.penalties.dual import any_positive
+from grpsparse.penalties.dual import any_positive, group_norms
 from grpsparse.penalties.joint import JointFunctions
 from grpsparse.penalties.protocol import Segments
 
@@ -92,13 +92,14 @@ class GroupCardinality(JointFunctions):
 
     def critical_lambda(
         self,
-        correlation: FloatArray,  # noqa: ARG002
-        segments: Segments,  # noqa: ARG002
+        correlation: FloatArray,
+        segments: Segments,
         weight: FloatArray,  # noqa: ARG002
         penalised: Array,
     ) -> float:
-        """Return 1, the lambda of an automatic path; 0 where nothing is penalised."""
-        return 1.0 if penalised.any() else 0.0
+        """Return 1, the lambda of an automatic path; 0 where no penalised group has a gradient."""
+        seen = group_norms(correlation, segments.starts)[penalised]
+        return 1.0 if seen.any() else 0.0
 
     def joint_value(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
+from typing import NamedTuple
 
 import array_api_strict
 import numpy as np
@@ -18,6 +19,7 @@ DIFFERENCE = 1e-6  # central differences with h = 1e-6
 EXACT = 1e-13
 LARGEST = 6  # groups, all subsets of which are tried
 COUNT = 1000
+GRID, ZOOMS = 15, 8  # points of a side, and how often they are taken around the best one
 
 DRAWN = {
     "l1_l2": lambda rng, w: gp.GroupL1L2(
@@ -26,6 +28,13 @@ DRAWN = {
     "hoyer": lambda *_: gp.GroupHoyer(),
     "cardinality": lambda rng, _: gp.GroupCardinality(k=int(rng.integers(1, 4))),
 }
+
+
+class Rows(NamedTuple):
+    """Rows sorted by group, and a curvature of each."""
+
+    starts: np.ndarray
+    curvature: np.ndarray
 
 
 def random_cases(kind, most, count=COUNT, seed=0):
@@ -59,30 +68,23 @@ def values(penalty, x, y, weight, mu):
 
 
 def searched(penalty, y, weight, mu):
-    """The least value over directions in an octant, the best length of each by its formula."""
-    low, high, best = np.zeros(2), np.full(2, np.pi / 2), np.inf
-    for _ in range(9):
-        a, b = (np.linspace(lo, hi, 41) for lo, hi in zip(low, high, strict=True))
-        # entries of the octant's faces are zero exactly
-        sine, cosine = np.sin(a), np.where(a == np.pi / 2, 0.0, np.cos(a))
-        u = np.stack(
-            [
-                np.outer(cosine, np.where(b == np.pi / 2, 0.0, np.cos(b))),
-                np.outer(cosine, np.sin(b)),
-                np.outer(sine, np.ones_like(b)),
-            ],
-            axis=-1,
-        ).reshape(-1, 3)[:, : y.size]
-        along = u @ y
-        if isinstance(penalty, gp.GroupL1L2):
-            along = along - mu * (u @ weight - penalty.alpha * np.sqrt(np.sum(u**2, axis=1)))
-        length = np.maximum(along, 0.0) / np.maximum(np.sum(u**2, axis=1), 1e-300)
-        found = values(penalty, u * length[:, None], y, weight, mu)
-        place = int(np.argmin(found))
-        best = min(best, float(found[place]))
-        centre = np.array([a[place // 41], b[place % 41]])
-        width = np.array([a[1] - a[0], b[1] - b[0]]) * 2
-        low, high = np.maximum(centre - width, 0.0), np.minimum(centre + width, np.pi / 2)
+    """The least value of zero and of directions on the faces of a cube, each of the best length."""
+    best, others = 0.5 * float(y @ y), y.size - 1
+    for face in range(y.size):
+        low, high = np.zeros(others), np.ones(others)
+        for _ in range(ZOOMS):
+            places = np.indices((GRID,) * others).reshape(others, GRID**others).T / (GRID - 1)
+            mesh = low + (high - low) * places
+            u = np.insert(mesh, face, 1.0, axis=1)
+            along = u @ y
+            if isinstance(penalty, gp.GroupL1L2):
+                along -= mu * (u @ weight - penalty.alpha * np.sqrt(np.sum(u**2, axis=1)))
+            length = np.maximum(along, 0.0) / np.sum(u**2, axis=1)
+            found = values(penalty, u * length[:, None], y, weight, mu)
+            best = min(best, float(found.min()))
+            width = 2.0 * (high - low) / (GRID - 1)
+            centre = mesh[np.argmin(found)]
+            low, high = np.maximum(centre - width, 0.0), np.minimum(centre + width, 1.0)
     return best
 
 
@@ -235,8 +237,6 @@ def test_slopes_of_zero_are_those_of_a_group_alone():
 @pytest.mark.parametrize("kind", DRAWN)
 def test_a_block_alone_is_the_joint_penalty_of_one_norm(kind):
     for penalty, y, _, step, level in random_cases(kind, 1, count=100):
-        if isinstance(penalty, gp.GroupL1L2) and penalty.alpha > 1:
-            continue
         one = np.ones(1)
         assert penalty.value(y, level) == pytest.approx(penalty.joint_value(y, one, level))
         np.testing.assert_allclose(
@@ -244,6 +244,32 @@ def test_a_block_alone_is_the_joint_penalty_of_one_norm(kind):
         )
         slope = penalty.joint_slope(y, one, level)
         np.testing.assert_allclose(penalty.derivative(y, level), slope, atol=EXACT)
+
+
+@pytest.mark.parametrize("kind", ["l1_l2", "hoyer"])
+def test_critical_lambda_is_where_the_first_group_leaves_zero(kind):
+    for penalty, y, weight, _, _ in random_cases(kind, LARGEST, count=200):
+        rows = Rows(np.arange(y.size + 1), np.full(y.size, 0.8))
+        if not y.any() or getattr(penalty, "alpha", 0.0) == weight.min():
+            continue
+        critical = penalty.critical_lambda(y[:, None], rows, weight, np.ones(y.size, dtype=bool))
+        step = 1 / 0.8  # of no consequence to L1-L2
+        assert not penalty.joint_prox(step * y, weight, step, critical).any()
+        assert penalty.joint_prox(step * y, weight, step, critical * (1 - 1e-12)).any()
+
+
+def test_critical_lambda_where_a_group_alone_is_not_penalised():
+    """Zero is never stationary then, and a path begins where that of the group lasso does."""
+    y, weight = np.array([[0.5], [1.0], [2.0]]), np.array([1.0, 1.5, 1.0])
+    rows, seen = Rows(np.arange(4), np.ones(3)), np.ones(3, dtype=bool)
+    penalty = gp.GroupL1L2(alpha=1.0)
+    assert penalty.critical_lambda(y, rows, weight, seen) == pytest.approx(2.0)
+    assert penalty.joint_prox(y[:, 0], weight, 1.0, 50.0).any()
+    with pytest.raises(PenaltyError, match="alpha is 1, but a group has the weight 0.9, and"):
+        penalty.critical_lambda(y, rows, 0.9 * weight, seen)
+    cardinality = gp.GroupCardinality(k=1)
+    assert cardinality.critical_lambda(y, rows, weight, seen) == 1.0
+    assert cardinality.critical_lambda(y, rows, weight, ~seen) == 0.0
 
 
 def test_special_cases():
