@@ -78,13 +78,14 @@ def fit_paths(
         if refusal is not None:
             raise OptionError(f"solver={solver.name!r} cannot fit this: {refusal}")
     first = float(grid.values[0])
-    gram = _by_gram(solver, problems)
+    arithmetic = _arithmetic(solver, problems)
+    gram, gathered = arithmetic == "gram", arithmetic == "residual"
     exact = gram and by_moments(problems[0])
     moments = moments_of(problems) if exact else [None] * len(problems)
-    store = None if gram else Store(problems[0])
+    store = Store(problems[0]) if gathered else None
     reach = CommonReach(problems) if len(problems) > 1 and not gram else None
     tracks = [
-        Track(problem, solver, tol, How(first, gram, each, store, reach))
+        Track(problem, solver, tol, How(first, gathered, each, store, reach))
         for problem, each in zip(problems, moments, strict=True)
     ]
     stopped = None
@@ -103,16 +104,15 @@ def fit_paths(
             stopped = _reason_to_stop(tracks[0].problem, grid, tracks[0].points)
             if stopped is not None:
                 break
-    arithmetic = "gram" if gram else "residual"
     return [
         collect(track.problem, track.working, track.points, arithmetic, stopped) for track in tracks
     ]
 
 
-def _by_gram(solver: Solver, problems: Sequence[Problem]) -> bool:
+def _arithmetic(solver: Solver, problems: Sequence[Problem]) -> str:
     if solver.arithmetic != "auto":
-        return solver.arithmetic == "gram"
-    return by_gram(problems[0], len(problems))
+        return solver.arithmetic
+    return "gram" if by_gram(problems[0], len(problems)) else "residual"
 
 
 def _share_products(tracks: list[Track]) -> None:

@@ -87,7 +87,7 @@ class Effort:
     seconds_screen, seconds_solve, seconds_certify
         Wall seconds by stage.
     arithmetic : str
-        ``"residual"`` or ``"gram"``.
+        ``"residual"``, ``"gram"`` or ``"exact"``.
     """
 
     groups: IntArray

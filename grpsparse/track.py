@@ -45,8 +45,8 @@ class How:
     ----------
     first : float
         First value of lambda.
-    gram : bool
-        Whether sweeps are on Gram matrices.
+    gathered : bool
+        Whether the working set holds columns for the sweeps.
     moments : Moments, optional
         Of a gaussian problem whose rows are not needed any more.
     store : Store, optional
@@ -56,7 +56,7 @@ class How:
     """
 
     first: float
-    gram: bool = False
+    gathered: bool = True
     moments: Moments | None = None
     store: Store | None = None
     reach: CommonReach | None = None
@@ -86,7 +86,7 @@ class Track:
         rounded = tol >= COARSE and problem.penalty.convex
         self.working = WorkingSet(
             problem,
-            gathered=not how.gram,
+            gathered=how.gathered,
             moments=how.moments,
             rounded=rounded,
             store=how.store,

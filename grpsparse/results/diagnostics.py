@@ -46,8 +46,8 @@ def diagnostics(fit: PathFit) -> pd.DataFrame:
         A row per lambda: ``lambda_``; ``groups`` whose gradient the checks worked out, once for
         every check; ``passes`` over X of these checks; ``sweeps``; ``newton_steps``; groups in
         the ``working_set``; ``seconds_screen``, ``seconds_solve`` and ``seconds_certify``; the
-        ``certificate``; and the ``arithmetic``, ``"residual"`` or ``"gram"``, which ``attrs``
-        holds too.
+        ``certificate``; and the ``arithmetic``, ``"residual"``, ``"gram"`` or ``"exact"``, which
+        ``attrs`` holds too.
 
     Raises
     ------

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from difflib import get_close_matches
 
 from grpsparse.errors import OptionError
+from grpsparse.solvers.accelerated import Accelerated
 from grpsparse.solvers.arithmetic import by_gram, by_moments
 from grpsparse.solvers.block_descent import BlockDescent
 from grpsparse.solvers.protocol import Solution, Solver, Task
 from grpsparse.solvers.store import Store
 from grpsparse.solvers.working_set import WorkingSet, grown_to
 
-__all__ = ["BlockDescent", "Solution", "Solver", "Store", "Task", "WorkingSet"]
+__all__ = ["Accelerated", "BlockDescent", "Solution", "Solver", "Store", "Task", "WorkingSet"]
 __all__ += ["by_gram", "by_moments", "get", "grown_to", "names"]
 
-_SOLVERS = {"block_descent": BlockDescent}
+_SOLVERS: dict[str, Callable[[], Solver]] = {
+    "block_descent": BlockDescent,
+    "accelerated": Accelerated,
+}
 
 
 def names() -> tuple[str, ...]:

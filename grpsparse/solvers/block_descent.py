@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from grpsparse.errors import OptionError
 from grpsparse.problem import Moments, Problem, State
 from grpsparse.solvers.moment_sweeps import MomentSweeps
 from grpsparse.solvers.protocol import Solution, Task
+from grpsparse.solvers.support import check_choice, check_iterations, unbounded
 from grpsparse.solvers.sweeps import LARGEST_DAMPING, Sweeps
 from grpsparse.solvers.working_set import WorkingSet
 
@@ -50,12 +50,8 @@ class BlockDescent:
     arithmetic: str = "auto"
 
     def __post_init__(self) -> None:
-        if self.arithmetic not in ARITHMETICS:
-            raise OptionError(
-                f"arithmetic={self.arithmetic!r}; it is one of {', '.join(map(repr, ARITHMETICS))}."
-            )
-        if not isinstance(self.max_iter, int) or self.max_iter < 1:
-            raise OptionError(f"max_iter={self.max_iter!r}; give a whole number of at least 1.")
+        check_choice("arithmetic", self.arithmetic, ARITHMETICS)
+        check_iterations(self.max_iter)
 
     @property
     def name(self) -> str:
@@ -64,14 +60,7 @@ class BlockDescent:
 
     def supports(self, problem: Problem) -> str | None:
         """Return None, unless a bound on the curvature is needed and there is none."""
-        penalty, family = problem.penalty, problem.data.family
-        if not penalty.steep or family.curvature_bound is not None:
-            return None
-        return (
-            f"the {penalty.title} judges zeros by a proximal step, whose length needs a bound on "
-            f"the curvature of the loss, and that of the {family.title} family has none; take "
-            "'group_cel0', 'group_log_sum' or 'group_mcp'."
-        )
+        return unbounded(problem)
 
     def solve(self, problem: Problem, start: State, working: WorkingSet, task: Task) -> Solution:
         """Minimise over the task's groups; see :class:`grpsparse.solvers.protocol.Solver`."""

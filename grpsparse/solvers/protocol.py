@@ -44,7 +44,7 @@ class Solution:
     ----------
     state : State
     n_iter : int
-        Sweeps and Newton steps on the working set.
+        Sweeps, or iterations of another kind, and Newton steps on the working set.
     exhausted : bool
         Whether the limit of iterations ended it.
     newton_steps : int
@@ -67,7 +67,11 @@ class Solver(Protocol):
 
     @property
     def arithmetic(self) -> str:
-        """``"auto"``, or ``"residual"`` or ``"gram"`` to force one."""
+        """What the sweeps update: ``"residual"``, ``"gram"``, ``"auto"`` for the cheaper of them.
+
+        ``"exact"``: neither; products are taken with the columns in double precision, and the
+        working set gathers none.
+        """
 
     def supports(self, problem: Problem) -> str | None:
         """Return None, or a sentence that says why the problem is not for this solver."""

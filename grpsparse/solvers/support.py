@@ -1,0 +1,41 @@
+"""What solvers refuse, and how they check their options."""
+
+from __future__ import annotations
+
+from grpsparse.errors import OptionError
+from grpsparse.problem import Problem
+
+__all__ = ["check_choice", "check_flag", "check_iterations", "unbounded"]
+
+
+def unbounded(problem: Problem) -> str | None:
+    """Return why a problem has no certificate, None where it has one.
+
+    A penalty that judges zeros by a proximal step needs a bound on the curvature of the loss.
+    """
+    penalty, family = problem.penalty, problem.data.family
+    if not penalty.steep or family.curvature_bound is not None:
+        return None
+    return (
+        f"the {penalty.title} judges zeros by a proximal step, whose length needs a bound on "
+        f"the curvature of the loss, and that of the {family.title} family has none; take "
+        "'group_cel0', 'group_log_sum' or 'group_mcp'."
+    )
+
+
+def check_iterations(max_iter: int) -> None:
+    """Raise OptionError for a limit that is no whole number of at least 1."""
+    if isinstance(max_iter, bool) or not isinstance(max_iter, int) or max_iter < 1:
+        raise OptionError(f"max_iter={max_iter!r}; give a whole number of at least 1.")
+
+
+def check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    """Raise OptionError for a value that is none of those allowed."""
+    if value not in allowed:
+        raise OptionError(f"{name}={value!r}; it is one of {', '.join(map(repr, allowed))}.")
+
+
+def check_flag(name: str, value: bool) -> None:
+    """Raise OptionError for what is neither True nor False."""
+    if not isinstance(value, bool):
+        raise OptionError(f"{name}={value!r}; it is True or False.")
