@@ -192,7 +192,9 @@ class Track:
         rounded = self.working.rounded is not None
         self._gradient = None if rounded else self.screen.gradient(self.state, self.working)
         known = self.screen.correlation[look.rows]
-        joining = (look.blocks.excess(problem.penalty, known, self._lambda) > 0).any(axis=1)
+        norms = self.working.everywhere(self._norms)[look.needed] if problem.penalty.joint else None
+        over = look.blocks.excess(problem.penalty, known, self._lambda, norms)
+        joining = (over > 0).any(axis=1)
         new = look.needed[joining & ~self._kept[look.needed]]
         if new.size:
             self._kept[new] = True

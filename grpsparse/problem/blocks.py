@@ -8,14 +8,17 @@ array (q, K) are segments of rows of some of its columns, which is all that pena
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 
 from grpsparse.backend import segment_entries, segment_norms, segment_sums
 from grpsparse.groups import BoolArray, FloatArray, IntArray
-from grpsparse.penalties import Penalty
+from grpsparse.penalties import JointPenalty, Penalty
 
 __all__ = ["Blocks"]
+
+SHORT = 1e-9  # relative, by which a norm may miss the least one that a prox gives
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class Blocks:
         w_g, zero for an unpenalised group.
     curvature : ndarray of shape (G,)
         Bound on the curvature of the loss along each group, for penalties whose slope at zero is
-        infinite; ones where none is needed.
+        infinite, or along all of them at once for one of all norms; ones where none is needed.
 
     Attributes
     ----------
@@ -96,16 +99,70 @@ class Blocks:
     ) -> float:
         """Return the penalty of the coefficients theta (q, K), whose norms may be known."""
         norms, level = self.norms(theta) if norms is None else norms, lambda_ * self.weight
+        if penalty.joint:
+            return self._joint_value(penalty, norms, lambda_)
         total = sum(float(penalty.radial_value(column, level).sum()) for column in norms.T)
         if penalty.l1_fraction > 0:
             rows = np.abs(theta).sum(axis=1)
             total += float(segment_sums(rows, self.starts) @ self.single_level(penalty, lambda_))
         return total
 
-    def allowed(self, penalty: Penalty, lambda_: float) -> FloatArray:
-        """Return the norms up to which a gradient leaves zero optimal, (G,)."""
-        limit: FloatArray = penalty.zero_limit(lambda_ * self.weight, self.curvature)
-        return limit * self.penalised
+    def _joint_value(self, penalty: Penalty, norms: FloatArray, lambda_: float) -> float:
+        joint, seen = cast(JointPenalty, penalty), self.penalised
+        return sum(
+            joint.joint_value(column[seen], self.weight[seen], lambda_) for column in norms.T
+        )
+
+    def slopes(self, penalty: Penalty, norms: FloatArray, lambda_: float) -> FloatArray:
+        """Return the derivatives of the penalty in the norms (G, K'), 0 without a penalty."""
+        out = np.zeros_like(norms)
+        level, seen = lambda_ * self.weight, self.penalised
+        for v, column in enumerate(norms.T):
+            if penalty.joint:
+                joint = cast(JointPenalty, penalty)
+                out[seen, v] = joint.joint_slope(column[seen], self.weight[seen], lambda_)
+            else:
+                out[:, v] = penalty.radial_derivative(column, level)
+        return out
+
+    def short(self, penalty: Penalty, norms: FloatArray, lambda_: float) -> BoolArray:
+        """Return which norms (G, K') are shorter than those of a proximal point, if not zero.
+
+        A penalty of all norms asks it of their length, hence of all or none.
+        """
+        if not penalty.joint:
+            least = penalty.least_norm(lambda_ * self.weight, self.curvature)
+            return np.asarray(norms < (1.0 - SHORT) * least[:, None])
+        joint, seen = cast(JointPenalty, penalty), self.penalised
+        out = np.zeros(norms.shape, dtype=np.bool_)
+        for v, column in enumerate(norms.T):
+            found = column[seen]
+            least = joint.joint_least(found, self.weight[seen], lambda_, self.bend)
+            out[seen, v] = np.linalg.norm(found) < (1.0 - SHORT) * least
+        return out
+
+    @property
+    def bend(self) -> float:
+        """Bound on the curvature of the loss along all penalised groups at once."""
+        return float(self.curvature[self.penalised].max(initial=0.0))
+
+    def allowed(
+        self, penalty: Penalty, lambda_: float, norms: FloatArray | None = None
+    ) -> FloatArray:
+        """Return the norms up to which a gradient leaves zero optimal, (G, 1).
+
+        For a penalty of all norms (G, K'), beside groups of these `norms` (G, K').
+        """
+        if not penalty.joint:
+            limit: FloatArray = penalty.zero_limit(lambda_ * self.weight, self.curvature)
+            return (limit * self.penalised)[:, None]
+        joint, seen = cast(JointPenalty, penalty), self.penalised
+        at = np.zeros((self.weight.size, 1)) if norms is None else norms
+        out = np.zeros_like(at)
+        for v, column in enumerate(at.T):
+            arguments = (column[seen], self.weight[seen], lambda_, self.bend)
+            out[seen, v] = joint.joint_limit(*arguments)
+        return out
 
     def beyond(self, penalty: Penalty, correlation: FloatArray, lambda_: float) -> FloatArray:
         """Return the norms of the blocks' gradients, less their elementwise part, (G, K')."""
@@ -114,7 +171,16 @@ class Blocks:
             correlation = np.maximum(np.abs(correlation) - cut, 0.0)
         return self.norms(correlation)
 
-    def excess(self, penalty: Penalty, correlation: FloatArray, lambda_: float) -> FloatArray:
-        """Return by how much every block's gradient exceeds what zero allows, (G, K')."""
+    def excess(
+        self,
+        penalty: Penalty,
+        correlation: FloatArray,
+        lambda_: float,
+        norms: FloatArray | None = None,
+    ) -> FloatArray:
+        """Return by how much every block's gradient exceeds what zero allows, (G, K').
+
+        For a penalty of all norms beside groups of these `norms`.
+        """
         beyond = self.beyond(penalty, correlation, lambda_)
-        return beyond - self.allowed(penalty, lambda_)[:, None]
+        return beyond - self.allowed(penalty, lambda_, norms)

@@ -14,7 +14,8 @@ weight, the gradient's norm on an orthonormal basis of the unpenalised direction
 gradient of the null fit over its weight, which is lambda_max where a penalty is as steep as lambda.
 Where p'(0+) is infinite every zero is stationary in that sense; there a block has to be its own
 proximal point at step 1 / L_g, L_g a bound on the loss's curvature along it: a zero block by
-the size of its gradient, an active one by being no shorter than such a point can be.
+the size of its gradient, an active one by being no shorter than such a point can be. A penalty of
+all norms is one block in this respect, with L_g a bound along all penalised groups at once.
 
 A group that a bound has cleared (:mod:`grpsparse.screening`) limits neither: its correlation
 is proven to be inside the ball, where the conjugate is zero and zero is stationary. So a
@@ -39,7 +40,6 @@ __all__ = ["Checked", "certify", "dual_point", "violation"]
 
 POLISHING_STEPS = 10
 SMALLEST_MIXTURE = 1e-16
-SHORT = 1e-9  # relative, by which a norm may miss the least one that a prox gives
 MIXTURE_STEP = 1.1  # ratio to which the smallest share is searched
 
 
@@ -189,19 +189,18 @@ def violation(problem: Problem, lambda_: float, checked: Checked) -> float:
     """Return the largest violation of stationarity over penalised blocks, over their weights."""
     penalty, blocks = problem.penalty, checked.blocks
     norms = blocks.norms(checked.theta)
-    excess = blocks.excess(penalty, checked.correlation, lambda_)
-    left = np.where(norms > 0, 0.0, np.maximum(excess, 0.0))
-    level = lambda_ * blocks.weight
-    least = penalty.least_norm(level, blocks.curvature) * (1.0 - SHORT)
-    sizes = blocks.sizes
+    excess = blocks.excess(penalty, checked.correlation, lambda_, norms)
+    slopes = blocks.slopes(penalty, norms, lambda_)
+    short = blocks.short(penalty, norms, lambda_)
+    sizes, active = blocks.sizes, norms > 0
+    pull = np.divide(slopes, norms, out=np.zeros_like(slopes), where=active)
+    left = np.maximum(excess, 0.0)
     for v, (view, theta) in enumerate(
         zip(blocks.views(checked.correlation), blocks.views(checked.theta), strict=True)
     ):
-        slope = penalty.radial_derivative(norms[:, v], level)
-        pull = np.divide(slope, norms[:, v], out=np.zeros_like(slope), where=norms[:, v] > 0)
-        balance = view - np.repeat(pull, sizes)[:, None] * theta
+        balance = view - np.repeat(pull[:, v], sizes)[:, None] * theta
         unbalanced = blocks.norms(balance)[:, 0]
-        unbalanced += (norms[:, v] < least) * blocks.curvature * norms[:, v]
-        left[:, v] = np.where(norms[:, v] > 0, unbalanced, left[:, v])
+        unbalanced += short[:, v] * blocks.curvature * norms[:, v]
+        left[:, v] = np.where(active[:, v], unbalanced, left[:, v])
     relative = left[blocks.penalised] / blocks.weight[blocks.penalised, None]
     return float(relative.max(initial=0.0))

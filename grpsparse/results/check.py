@@ -16,14 +16,14 @@ lambda_max are all worked out again.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from grpsparse.families import n_outputs
 from grpsparse.groups import BoolArray, FloatArray, IntArray, members
-from grpsparse.penalties import Penalty
+from grpsparse.penalties import JointPenalty, Penalty
 from grpsparse.results.check_conjugate import conjugate, mixture
 from grpsparse.results.check_loss import (
     Rows,
@@ -164,15 +164,23 @@ def _take_apart(fit: PathFit) -> _Case:
     penalty = fit.penalty.rescaled(v)
     bend = np.ones(weight.size)
     if penalty.steep:
-        bend = _curvatures(standard, weight.size, fit.family.curvature_bound or 1.0)
+        bend = _curvatures(standard, penalty, weight, fit.family.curvature_bound or 1.0)
     return _Case(rows, columns, standard, penalty, weight, bend, shared, spanned, null, start)
 
 
-def _curvatures(standard: Coordinates, n_groups: int, v: float) -> FloatArray:
-    """Return v times the largest eigenvalue of every group's Gram matrix."""
-    out = np.zeros(n_groups)
-    for g in range(n_groups):
-        rows = standard.rows[standard.group == g]
+def _curvatures(
+    standard: Coordinates, penalty: Penalty, weight: FloatArray, v: float
+) -> FloatArray:
+    """Return v times the largest eigenvalue of every group's Gram matrix.
+
+    For a penalty of all norms, of the Gram matrix of all penalised groups.
+    """
+    out = np.zeros(weight.size)
+    for g in range(weight.size):
+        inside = standard.group == g
+        if penalty.joint:
+            inside = weight[standard.group] > 0
+        rows = standard.rows[inside]
         out[g] = v * np.linalg.norm(rows, 2) ** 2 if rows.size else 0.0
     return out
 
@@ -305,20 +313,43 @@ def _violation(case: _Case, point: _Point, free: _Free) -> float:
     """Return the largest violation of stationarity, over the largest gradient of the null fit."""
     penalised = (case.weight > 0) & (point.lambda_ > 0)
     weight = case.weight[:, None]
-    level = np.broadcast_to(point.lambda_ * weight, point.norms.shape)
-    curvature = np.broadcast_to(case.curvature[:, None], point.norms.shape)
-    slope = case.penalty.radial_derivative(point.norms, level)
-    limit = case.penalty.zero_limit(level, curvature)
+    slope, limit, short = _limits(case, point)
     active = point.norms > 0
     pull = np.divide(slope, point.norms, out=np.zeros_like(slope), where=active)
     balance = point.correlation - pull[case.coordinates.group] * point.theta
     too_steep = np.maximum(case.block_norms(point.correlation) - limit, 0.0)
-    short = point.norms < case.penalty.least_norm(level, curvature) * (1.0 - SHORT)
-    unbalanced = case.block_norms(balance) + short * curvature * point.norms
+    unbalanced = case.block_norms(balance) + short * case.curvature[:, None] * point.norms
     violation = np.where(active, unbalanced, too_steep)[penalised]
     worst = float(np.max(violation / weight[penalised], initial=0.0))
     left = free.spanned @ (case.rows.root * point.dual)
     return max(worst, float(np.linalg.norm(left))) / _gradient_scale(case)
+
+
+def _limits(case: _Case, point: _Point) -> tuple[FloatArray, FloatArray, BoolArray]:
+    """Return slopes, what a gradient may be where zero is, and which norms are too short."""
+    norms, penalty, weight = point.norms, case.penalty, case.weight
+    if penalty.joint:
+        return _joint_limits(case, point)
+    level = np.broadcast_to(point.lambda_ * weight[:, None], norms.shape)
+    curvature = np.broadcast_to(case.curvature[:, None], norms.shape)
+    least = penalty.least_norm(level, curvature) * (1.0 - SHORT)
+    slope = penalty.radial_derivative(norms, level)
+    return slope, penalty.zero_limit(level, curvature), norms < least
+
+
+def _joint_limits(case: _Case, point: _Point) -> tuple[FloatArray, FloatArray, BoolArray]:
+    """Return the same for a penalty of all norms, class by class where they are separate."""
+    penalty, seen = cast(JointPenalty, case.penalty), case.weight > 0
+    slope, limit = np.zeros_like(point.norms), np.zeros_like(point.norms)
+    short = np.zeros(point.norms.shape, dtype=np.bool_)
+    bend = float(case.curvature.max(initial=0.0))
+    for k in range(point.norms.shape[1]):
+        given = (point.norms[seen, k], case.weight[seen], point.lambda_)
+        slope[seen, k] = penalty.joint_slope(*given)
+        limit[seen, k] = penalty.joint_limit(*given, bend)
+        least = penalty.joint_least(*given, bend) * (1.0 - SHORT)
+        short[seen, k] = np.linalg.norm(given[0]) < least
+    return slope, limit, short
 
 
 def _gradient_scale(case: _Case) -> float:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from grpsparse.problem import Moments, Problem, State
 from grpsparse.solvers.moment_sweeps import MomentSweeps
 from grpsparse.solvers.protocol import Solution, Task
-from grpsparse.solvers.support import check_choice, check_iterations, unbounded
+from grpsparse.solvers.support import check_choice, check_iterations, together, unbounded
 from grpsparse.solvers.sweeps import LARGEST_DAMPING, Sweeps
 from grpsparse.solvers.working_set import WorkingSet
 
@@ -59,8 +59,8 @@ class BlockDescent:
         return "block_descent"
 
     def supports(self, problem: Problem) -> str | None:
-        """Return None, unless a bound on the curvature is needed and there is none."""
-        return unbounded(problem)
+        """Refuse what is no sum over groups, and where a bound on the curvature is missing."""
+        return together(problem) or unbounded(problem)
 
     def solve(self, problem: Problem, start: State, working: WorkingSet, task: Task) -> Solution:
         """Minimise over the task's groups; see :class:`grpsparse.solvers.protocol.Solver`."""

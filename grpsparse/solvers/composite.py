@@ -13,6 +13,7 @@ block is sqrt(d) times the norm that the penalty sees: its proximal step is that
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import cast
 
 import numpy as np
@@ -54,6 +55,9 @@ class Composite:
         The d of each group.
     curvature : float
         Of the loss along a coordinate, typically.
+    highest : float
+        Bound on the curvature of the loss that no L has to exceed, infinite where none is known:
+        that by which certificates judge a steep penalty of all norms.
     """
 
     def __init__(self, problem: Problem, start: State, working: WorkingSet, task: Task) -> None:
@@ -71,6 +75,9 @@ class Composite:
         exact = working.exact_rows(np.concatenate([self._loose, self._bound]))
         self._given: FloatArray = exact
         self._make_rows(exact[: self._loose.size], exact[self._loose.size :])
+        self.highest = inf
+        if problem.penalty.joint and problem.penalty.steep and self.scale.size:
+            self.highest = problem.blocks.bend / float(self.scale[0])
         self._theta = np.zeros((top + working.size, problem.n_outputs))
         self._theta[:top] = start.intercept
         self._theta[top : top + start.theta.shape[0]] = start.theta
@@ -212,11 +219,8 @@ class Composite:
 
     def paid(self, x: FloatArray) -> float:
         """Return the penalty of x."""
-        penalty, bound = self.problem.penalty, x[self.n_free :] / self._root
-        if not penalty.joint:
-            return self.blocks.value(penalty, bound, self.lambda_)
-        joint, norms = cast(JointPenalty, penalty), self.blocks.norms(bound)
-        return sum(joint.joint_value(each, self.blocks.weight, self.lambda_) for each in norms.T)
+        bound = x[self.n_free :] / self._root
+        return self.blocks.value(self.problem.penalty, bound, self.lambda_)
 
     def value(self, x: FloatArray, eta: FloatArray) -> float:
         """Return loss plus penalty."""

@@ -96,7 +96,8 @@ def minimise(
         at = recursion(composite, at, limits)
         used += at.n_iter
         if at.settled:
-            moved = _single_steps(composite, at) if problem.penalty.steep else None
+            alone = problem.penalty.steep and not problem.penalty.joint
+            moved = _single_steps(composite, at) if alone else None
             if moved is None:
                 break
             at = moved

@@ -98,9 +98,10 @@ def step_from(
         turned = residual - composite.data.residual(moved)
         met = float(np.sum(weights * turned * (moved - eta)))
         length = float(np.vdot(change, change))
-        if met <= UP * bound * length:
+        if met <= UP * bound * length or bound >= composite.highest:
             return Stepped(x, moved, change, gradient, bound)
         bound = RAISED * met / length if isfinite(met) else TWICE * bound
+        bound = min(bound, composite.highest)
 
 
 def opened(composite: Composite, at: Reached, limits: Limits) -> tuple[FloatArray, float, float]:

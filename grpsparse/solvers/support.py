@@ -5,7 +5,7 @@ from __future__ import annotations
 from grpsparse.errors import OptionError
 from grpsparse.problem import Problem
 
-__all__ = ["check_choice", "check_flag", "check_iterations", "unbounded"]
+__all__ = ["check_choice", "check_flag", "check_iterations", "together", "unbounded"]
 
 
 def unbounded(problem: Problem) -> str | None:
@@ -20,6 +20,17 @@ def unbounded(problem: Problem) -> str | None:
         f"the {penalty.title} judges zeros by a proximal step, whose length needs a bound on "
         f"the curvature of the loss, and that of the {family.title} family has none; take "
         "'group_cel0', 'group_log_sum' or 'group_mcp'."
+    )
+
+
+def together(problem: Problem) -> str | None:
+    """Return why a problem cannot be solved block by block, None where it can."""
+    penalty = problem.penalty
+    if not penalty.joint:
+        return None
+    return (
+        f"the {penalty.title} is one penalty of all groups, and steps of single blocks stop where "
+        f"none of them can move alone; take solver={penalty.solver!r}."
     )
 
 
