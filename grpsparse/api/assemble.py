@@ -13,6 +13,7 @@ from grpsparse.groups import BoolArray, Deferred, FloatArray, IntArray
 from grpsparse.path import Path
 from grpsparse.problem import Blocks, Problem
 from grpsparse.results import PathFit, Settings, Training
+from grpsparse.solvers import Solver
 
 __all__ = ["path_fit", "warn_unconverged"]
 
@@ -182,7 +183,7 @@ def _settings(opened: Opened, path: Path, call: str) -> Settings:
     )
 
 
-def warn_unconverged(fits: list[PathFit], *, stacklevel: int) -> None:
+def warn_unconverged(fits: list[PathFit], solver: Solver, *, stacklevel: int) -> None:
     """Warn once, with the count and the worst certificate, if points did not converge."""
     missed = [fit.certificate[~fit.converged] for fit in fits]
     count = sum(values.size for values in missed)
@@ -193,8 +194,8 @@ def warn_unconverged(fits: list[PathFit], *, stacklevel: int) -> None:
     found = f"worst certificate {worst:.2g}" if np.isfinite(worst) else "some without an optimum"
     warnings.warn(
         f"{count} of {total} points did not reach tol={fits[0].settings.tol:g} "
-        f"({found}); raise `tol` or `solver=BlockDescent(max_iter=...)`, or stop "
-        "the path at a larger lambda (`lambda_min_ratio`).",
+        f"({found}); raise `tol` or `solver={type(solver).__name__}(max_iter=...)`, or "
+        "stop the path at a larger lambda (`lambda_min_ratio`).",
         ConvergenceWarning,
         stacklevel=stacklevel,
     )

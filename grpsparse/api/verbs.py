@@ -111,8 +111,9 @@ def fit(
     max_terms : int, optional
         Stop once more groups than this are active.
     solver : str or Solver
-        A name of :func:`grpsparse.solvers.names`, or an object such as
-        ``BlockDescent(max_iter=50_000)``.
+        A name of :func:`grpsparse.solvers.names` (``"block_descent"``, ``"accelerated"``,
+        ``"admm"``), or an object such as ``gs.solvers.ADMM(rho=0.5)``; auto takes what the
+        penalty is best solved by.
     backend : {"auto", "numpy"}
     dtype : {"float64", "float32"}
         Storage of dense columns; certificates are computed in float64.
@@ -158,7 +159,7 @@ def fit(
     typed = {name: value for name, value in given.items() if value is not _DEFAULTS[name]}
     call = call_text("fit", formula, typed)
     result = path_fit(opened, _full_path(opened), opened.weights, call)
-    warn_unconverged([result], stacklevel=4)
+    warn_unconverged([result], opened.resolved.solver, stacklevel=4)
     return result
 
 
@@ -243,7 +244,7 @@ def fit_cv(
         seed=seed,
         calls=(call_text("fit", formula, keywords), call_text("fit_cv", formula, given)),
     )
-    warn_unconverged([result.path], stacklevel=3)
+    warn_unconverged([result.path], opened.resolved.solver, stacklevel=3)
     return result
 
 
@@ -311,7 +312,7 @@ def fit_replicates(
         path_fit(opened, path, each, call)
         for path, each in zip(paths[1:] if chosen else paths, weights, strict=True)
     ]
-    warn_unconverged(fits, stacklevel=3)
+    warn_unconverged(fits, resolved.solver, stacklevel=3)
     return fits
 
 

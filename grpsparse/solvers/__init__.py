@@ -7,18 +7,20 @@ from difflib import get_close_matches
 
 from grpsparse.errors import OptionError
 from grpsparse.solvers.accelerated import Accelerated
+from grpsparse.solvers.admm import ADMM
 from grpsparse.solvers.arithmetic import by_gram, by_moments
 from grpsparse.solvers.block_descent import BlockDescent
 from grpsparse.solvers.protocol import Solution, Solver, Task
 from grpsparse.solvers.store import Store
 from grpsparse.solvers.working_set import WorkingSet, grown_to
 
-__all__ = ["Accelerated", "BlockDescent", "Solution", "Solver", "Store", "Task", "WorkingSet"]
-__all__ += ["by_gram", "by_moments", "get", "grown_to", "names"]
+__all__ = ["ADMM", "Accelerated", "BlockDescent", "Solution", "Solver", "Store", "Task"]
+__all__ += ["WorkingSet", "by_gram", "by_moments", "get", "grown_to", "names"]
 
 _SOLVERS: dict[str, Callable[[], Solver]] = {
     "block_descent": BlockDescent,
     "accelerated": Accelerated,
+    "admm": ADMM,
 }
 
 

@@ -52,14 +52,14 @@ class Reached:
     n_iter : int
     settled : bool
         Whether it promises no more than enough.
-    bound : float
-        Bound on the curvature of the loss, as far as it was met; 0 before the first leg.
+    stiffness : float
+        Weight of the quadratic term of a step to go on with, L or rho; 0 before the first leg.
     """
 
     x: FloatArray
     n_iter: int
     settled: bool
-    bound: float
+    stiffness: float
 
 
 Recursion = Callable[[Composite, Reached, Limits], Reached]
@@ -88,7 +88,7 @@ def minimise(
         Whether Newton's method may be taken on the active blocks.
     """
     composite = Composite(problem, start, working, task)
-    at = Reached(composite.point(start), 0, settled=False, bound=0.0)
+    at = Reached(composite.point(start), 0, settled=False, stiffness=0.0)
     used, steps, patience = 0, 0, PATIENCE
     finish = finish and not problem.penalty.joint  # it knows penalties block by block
     while composite.rows.shape[0] and used < max_iter:
@@ -103,7 +103,7 @@ def minimise(
             at = moved
         elif finish:
             state, taken = _finished(problem, composite.state(at.x), working, task, accuracy=0.0)
-            at = Reached(composite.point(state), 0, settled=False, bound=at.bound)
+            at = Reached(composite.point(state), 0, settled=False, stiffness=at.stiffness)
             steps += taken
         patience *= 2
     state = composite.state(at.x)
@@ -134,5 +134,5 @@ def _single_steps(composite: Composite, at: Reached) -> Reached | None:
     if not gains.flat[best] > SLACK * composite.problem.scale:
         return None
     return Reached(
-        composite.with_block(at.x, moved, best), at.n_iter, settled=False, bound=at.bound
+        composite.with_block(at.x, moved, best), at.n_iter, settled=False, stiffness=at.stiffness
     )

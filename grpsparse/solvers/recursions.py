@@ -107,7 +107,7 @@ def step_from(
 def opened(composite: Composite, at: Reached, limits: Limits) -> tuple[FloatArray, float, float]:
     """Return the linear predictor of a point, a first L, and the promise that is enough."""
     eta = composite.predictor(at.x)
-    bound = at.bound or composite.largest_curvature(eta)
+    bound = at.stiffness or composite.largest_curvature(eta)
     return eta, bound, max(limits.enough, composite.noise(eta))
 
 
@@ -128,7 +128,7 @@ def restarted(composite: Composite, at: Reached, limits: Limits, *, restart: str
         step = step_from(composite, y, eta_y, bound)
         bound = step.bound
         if composite.promise(step.mapping) <= enough:
-            return Reached(step.x, count, settled=True, bound=bound)
+            return Reached(step.x, count, settled=True, stiffness=bound)
         back = step.x - x
         if restart == "gradient" and np.vdot(step.change, back) < 0.0:
             t = 1.0
@@ -139,7 +139,7 @@ def restarted(composite: Composite, at: Reached, limits: Limits, *, restart: str
         share, t = (t - 1.0) / after, after
         y, eta_y = step.x + share * back, step.eta + share * (step.eta - eta)
         x, eta = step.x, step.eta
-    return Reached(x, limits.most, settled=False, bound=bound)
+    return Reached(x, limits.most, settled=False, stiffness=bound)
 
 
 def split(composite: Composite, at: Reached, limits: Limits, *, steps: str) -> Reached:
@@ -169,14 +169,14 @@ def split(composite: Composite, at: Reached, limits: Limits, *, steps: str) -> R
         step = step_from(composite, middle, eta, bound, prox=concave.prox, also=also)
         bound = step.bound
         if composite.promise(step.mapping) <= enough:
-            return Reached(step.x, count, settled=True, bound=bound)
+            return Reached(step.x, count, settled=True, stiffness=bound)
         if np.vdot(step.change, step.x - aggregate) < 0.0:
             ahead, share, k = step.x, 1.0, 0
         else:
             length = (1.0 / share if steps == "optimal" else 0.5 * k) / bound
             ahead = concave.prox(ahead - length * step.gradient, length)
         aggregate = step.x
-    return Reached(aggregate, limits.most, settled=False, bound=bound)
+    return Reached(aggregate, limits.most, settled=False, stiffness=bound)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +248,7 @@ def monotone(composite: Composite, at: Reached, limits: Limits) -> Reached:
         plain = step_from(composite, x, eta, bound)
         bound = plain.bound
         if composite.promise(plain.mapping) <= enough:
-            return Reached(plain.x, count, settled=True, bound=bound)
+            return Reached(plain.x, count, settled=True, stiffness=bound)
         pull, push = last / t, (last - 1.0) / t if last else 0.0
         y = x + pull * (other - x) + push * (x - before)
         eta_y = eta + pull * (eta_other - eta) + push * (eta - eta_before)
@@ -259,4 +259,4 @@ def monotone(composite: Composite, at: Reached, limits: Limits) -> Reached:
         before, eta_before, other, eta_other = x, eta, bold.x, bold.eta
         x, eta = chosen.x, chosen.eta
         last, t = t, 0.5 * (1.0 + sqrt(1.0 + 4.0 * t * t))
-    return Reached(x, limits.most, settled=False, bound=bound)
+    return Reached(x, limits.most, settled=False, stiffness=bound)
