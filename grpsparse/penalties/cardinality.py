@@ -122,6 +122,15 @@ class GroupCardinality(JointFunctions):
         full = _count(norms) >= self._most(norms, lambda_)
         return xp.where(norms > 0.0, none, xp.full_like(none, inf)) if full else none
 
+    def joint_curvature(
+        self,
+        norms: Array,
+        weight: Array,  # noqa: ARG002
+        lambda_: float,  # noqa: ARG002
+    ) -> tuple[float, Array, float]:
+        """Return zeros."""
+        return 0.0, namespace(norms).zeros_like(norms), 0.0
+
     def joint_limit(
         self,
         norms: Array,

@@ -117,6 +117,16 @@ class GroupHoyer(JointFunctions):
         ratio = total / square
         return (2.0 * lambda_ * ratio) * (weight - ratio * norms)
 
+    def joint_curvature(
+        self, norms: Array, weight: Array, lambda_: float
+    ) -> tuple[float, Array, float]:
+        """Return -2 lambda rho**2, weight - 2 rho norms and 2 lambda / r'r."""
+        total, square = _sums(norms, weight)
+        if square == 0.0:
+            return 0.0, namespace(norms).zeros_like(norms), 0.0
+        ratio = total / square
+        return -2.0 * lambda_ * ratio**2, weight - 2.0 * ratio * norms, 2.0 * lambda_ / square
+
     def joint_limit(self, norms: Array, weight: Array, lambda_: float, curvature: float) -> Array:
         """Return sqrt(2 lambda curvature) weight where all are zero, else the slopes."""
         if not namespace(norms).any(norms > 0.0):

@@ -135,6 +135,17 @@ class GroupL1L2(JointFunctions):
         part = norms / length if length > 0.0 else xp.ones_like(norms)
         return lambda_ * (weight - self.alpha * part)
 
+    def joint_curvature(
+        self, norms: Array, weight: Array, lambda_: float
+    ) -> tuple[float, Array, float]:
+        """Return those of -lambda alpha ||norms||."""
+        xp = namespace(norms, weight)
+        length = float(xp.sqrt(xp.sum(norms * norms)))
+        if length == 0.0:
+            return 0.0, xp.zeros_like(norms), 0.0
+        bend = lambda_ * self.alpha / length
+        return -bend, norms / length, bend
+
     def joint_prox(self, norms: Array, weight: Array, step: float, lambda_: float) -> Array:
         """Return the positive part of c made longer by mu alpha, or its first largest entry."""
         xp = namespace(norms, weight)

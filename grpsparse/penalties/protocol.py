@@ -195,6 +195,11 @@ class JointPenalty(Penalty, Protocol):
         A group may stay at zero, beside others, while its gradient is no longer than that.
         """
 
+    def joint_curvature(
+        self, norms: Array, weight: Array, lambda_: float
+    ) -> tuple[float, Array, float]:
+        """Return c, v (G,) and d of the second derivatives c I + d vv' in positive norms."""
+
     def joint_prox(self, norms: Array, weight: Array, step: float, lambda_: float) -> Array:
         """Return the norms (G,) of a global minimiser of the proximal problem.
 

@@ -90,7 +90,6 @@ def minimise(
     composite = Composite(problem, start, working, task)
     at = Reached(composite.point(start), 0, settled=False, stiffness=0.0)
     used, steps, patience = 0, 0, PATIENCE
-    finish = finish and not problem.penalty.joint  # it knows penalties block by block
     while composite.rows.shape[0] and used < max_iter:
         limits = Limits(min(max_iter - used, patience), task.accuracy * problem.scale)
         at = recursion(composite, at, limits)

@@ -22,10 +22,11 @@ def class_shift(
     """Return the best constant of every row of theta (m, K), or None where none applies.
 
     Only single rows with separate classes and a penalty that is linear plus ridge are
-    shifted; larger blocks find their shift in the sweeps.
+    shifted; larger blocks find their shift in the sweeps, penalties of all norms in their steps.
     """
     softmax = problem.data.family.hessian == "softmax"
-    if not softmax or problem.blocks.shared or problem.penalty.code != LINEAR:
+    penalty = problem.penalty
+    if not softmax or problem.blocks.shared or penalty.joint or penalty.code != LINEAR:
         return None
     single = (spans[:, 1] - spans[:, 0] == 1) & (levels[:, 0] > 0)
     rows = np.unique(spans[single, 0])
@@ -33,7 +34,7 @@ def class_shift(
     if not rows.size:
         return None
     constant = np.zeros(theta.shape[0])
-    constant[rows] = _best_constant(theta[rows], *problem.penalty.parameters)
+    constant[rows] = _best_constant(theta[rows], *penalty.parameters)
     return constant
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from grpsparse.groups import FloatArray, SingleArray
 from grpsparse.problem import Problem, State
 from grpsparse.problem.smooth import ROUNDING, newton
-from grpsparse.solvers.curved import PenaltyBlocks
+from grpsparse.solvers.curved import JointBlocks, PenaltyBlocks
 from grpsparse.solvers.protocol import Task
 from grpsparse.solvers.shift import class_shift
 from grpsparse.solvers.sources import Sources
@@ -262,7 +262,12 @@ class Sweeps:
         return bool(free[blocks.owner >= 0].all())
 
     def _blocks(self) -> PenaltyBlocks:
-        return PenaltyBlocks.of(self.problem.penalty, self.spans, self.levels, self.theta.shape)
+        blocks = PenaltyBlocks.of(self.problem.penalty, self.spans, self.levels, self.theta.shape)
+        if not self.problem.penalty.joint or not self.levels.any():
+            return blocks
+        case = np.zeros_like(self.spans[:, 2]) if self.problem.blocks.shared else self.spans[:, 2]
+        parts = (blocks.penalty, blocks.owner, blocks.level, blocks.single)
+        return JointBlocks(*parts, case, self.task.lambda_)
 
     def finish(self, accuracy: float) -> int:
         """Shift classes, then take Newton steps on the active blocks if they are few."""
