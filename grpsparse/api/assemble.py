@@ -96,11 +96,10 @@ def _in_flat_zone(
     problem: Problem, blocks: Blocks, points: tuple[FloatArray, FloatArray], lambda_: float
 ) -> BoolArray:
     """Return the groups (g,) whose penalty is constant at all of the points."""
-    level = lambda_ * blocks.weight
     flat = [
-        problem.penalty.radial_derivative(norms, level) == 0
+        slopes == 0
         for point in points
-        for norms in blocks.norms(point).T
+        for slopes in blocks.slopes(problem.penalty, blocks.norms(point), lambda_).T
     ]
     return np.asarray(np.logical_and.reduce(flat))
 

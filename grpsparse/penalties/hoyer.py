@@ -51,6 +51,11 @@ class GroupHoyer(JointFunctions):
     ``sqrt(2 lambda_ L) w_g``. Other points have to be stationary, and long enough to be proximal
     points. The loss has to have such a bound, which the Poisson family's has not.
 
+    Where the loss does not change along a direction, a group may grow along it for nothing and
+    for less penalty. For classes that is their common shift: coefficients have mean zero over
+    classes, whose groups have to be shared. With more coordinates than rows the objective may
+    have no minimum for the same reason, only stationary points.
+
     Examples
     --------
     >>> import numpy as np
@@ -64,6 +69,7 @@ class GroupHoyer(JointFunctions):
     name: ClassVar[str] = "group_hoyer"
     title: ClassVar[str] = "group Hoyer"
     steep: ClassVar[bool] = True
+    growing: ClassVar[bool] = True
     code: ClassVar[int] = codes.L0
 
     @property

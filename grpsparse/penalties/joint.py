@@ -23,6 +23,7 @@ class JointFunctions(BlockFunctions):
     elementwise: ClassVar[bool] = False
     bilevel: ClassVar[bool] = False
     joint: ClassVar[bool] = True
+    growing: ClassVar[bool] = False
     solver: ClassVar[str] = "accelerated"
     l1_fraction: ClassVar[float] = 0.0
 

@@ -186,6 +186,10 @@ class JointPenalty(Penalty, Protocol):
     Groups at zero add nothing, so that they may be left out of `norms` too.
     """
 
+    @property
+    def growing(self) -> bool:
+        """Whether longer norms may cost less, so that what the loss does not see has no end."""
+
     def joint_value(self, norms: Array, weight: Array, lambda_: float) -> float:
         """Return the penalty of groups of these norms (G,) and weights (G,)."""
 

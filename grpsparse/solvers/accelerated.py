@@ -18,7 +18,7 @@ from grpsparse.solvers.composite import Composite
 from grpsparse.solvers.legs import Limits, Reached, minimise
 from grpsparse.solvers.protocol import Solution, Task
 from grpsparse.solvers.recursions import Concave, monotone, restarted, split
-from grpsparse.solvers.support import check_choice, check_flag, check_iterations, unbounded
+from grpsparse.solvers.support import check_choice, check_flag, check_iterations, endless, unbounded
 from grpsparse.solvers.working_set import WorkingSet
 
 __all__ = ["Accelerated"]
@@ -80,8 +80,8 @@ class Accelerated:
         return "exact"
 
     def supports(self, problem: Problem) -> str | None:
-        """Return None, unless a bound on the curvature is needed and there is none."""
-        return unbounded(problem)
+        """Refuse where a bound on the curvature or a minimum is missing."""
+        return unbounded(problem) or endless(problem)
 
     def solve(self, problem: Problem, start: State, working: WorkingSet, task: Task) -> Solution:
         """Minimise over the task's groups; see :class:`grpsparse.solvers.protocol.Solver`."""

@@ -208,6 +208,8 @@ class Composite:
         if not weight.size:
             return out
         bound = out[self.n_free :]
+        if penalty.growing and self.data.family.hessian == "softmax":
+            bound -= bound.mean(axis=1, keepdims=True)  # from rounding such a shift would grow
         norms = self.blocks.norms(bound / self._root)
         length = step / float(self.scale[0])
         for v, view in enumerate(self.blocks.views(bound)):

@@ -144,10 +144,13 @@ class JointBlocks(PenaltyBlocks):
     case : ndarray of int, shape (B,)
         The class of a block where classes are separate, else 0.
     lambda_ : float
+    held : float
+        Weight of the square of a row's mean over classes, where nothing else keeps it at zero.
     """
 
     case: IntArray
     lambda_: float
+    held: float = 0.0
 
     def rows(self, used: IntArray) -> JointBlocks:
         """Return the blocks of some rows, all rows of a block or none."""
@@ -184,6 +187,33 @@ class JointBlocks(PenaltyBlocks):
             vectors[-1][blocks] = vector
             coefficients.append(coefficient)
         return out, np.stack(vectors, axis=1), np.array(coefficients)
+
+
+    def curved(self, free: BoolArray) -> Curved:
+        """Return value, gradient and Hessian on the free entries of theta."""
+        plain = PenaltyBlocks.curved(self, free)
+        if self.held == 0.0:
+            return plain
+        count, weight = free.shape[1], self.held
+        rows = np.flatnonzero((self.level[np.maximum(self.owner[:, 0], 0)] > 0) & free[:, 0])
+        means = np.zeros((*free.shape, rows.size))
+        means[rows, :, np.arange(rows.size)] = 1.0 / np.sqrt(count)
+
+        def value(theta: FloatArray) -> float:
+            square = float(np.sum(theta[rows].mean(axis=1) ** 2))
+            return plain.value(theta) + 0.5 * weight * count * square
+
+        def gradient(theta: FloatArray) -> FloatArray:
+            out = plain.gradient(theta)
+            out[rows] += weight * theta[rows].mean(axis=1, keepdims=True)
+            return out
+
+        def hessian(theta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+            diagonal, unit, coefficients = plain.hessian(theta)
+            unit = np.concatenate([unit, means], axis=2)
+            return diagonal, unit, np.concatenate([coefficients, np.full(rows.size, weight)])
+
+        return replace(plain, value=value, gradient=gradient, hessian=hessian)
 
 
 def _ratio(top: FloatArray, bottom: FloatArray) -> FloatArray:

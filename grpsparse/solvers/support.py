@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from grpsparse.errors import OptionError
+from grpsparse.penalties import JointPenalty
 from grpsparse.problem import Problem
 
-__all__ = ["check_choice", "check_flag", "check_iterations", "together", "unbounded"]
+__all__ = ["check_choice", "check_flag", "check_iterations", "endless", "together", "unbounded"]
 
 
 def unbounded(problem: Problem) -> str | None:
@@ -31,6 +34,22 @@ def together(problem: Problem) -> str | None:
     return (
         f"the {penalty.title} is one penalty of all groups, and steps of single blocks stop where "
         f"none of them can move alone; take solver={penalty.solver!r}."
+    )
+
+
+def endless(problem: Problem) -> str | None:
+    """Return why an objective has no minimum, None where it may have one.
+
+    The softmax does not see a shift of all classes. A penalty that falls as norms grow does, and
+    where classes have groups of their own it cannot be held fixed without undoing zeros.
+    """
+    penalty, family = problem.penalty, problem.data.family
+    growing = penalty.joint and cast(JointPenalty, penalty).growing
+    if not growing or problem.blocks.shared or family.hessian != "softmax":
+        return None
+    return (
+        f"with separate classes the {penalty.title} falls without end as all classes are shifted, "
+        "which the softmax does not see; take class_groups='shared', or 'group_l1_l2'."
     )
 
 

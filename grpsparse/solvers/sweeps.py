@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
 from grpsparse.groups import FloatArray, SingleArray
+from grpsparse.penalties import JointPenalty
 from grpsparse.problem import Problem, State
 from grpsparse.problem.smooth import ROUNDING, newton
 from grpsparse.solvers.curved import JointBlocks, PenaltyBlocks
@@ -263,11 +265,15 @@ class Sweeps:
 
     def _blocks(self) -> PenaltyBlocks:
         blocks = PenaltyBlocks.of(self.problem.penalty, self.spans, self.levels, self.theta.shape)
-        if not self.problem.penalty.joint or not self.levels.any():
+        penalty, family = self.problem.penalty, self.problem.data.family
+        if not penalty.joint or not self.levels.any():
             return blocks
-        case = np.zeros_like(self.spans[:, 2]) if self.problem.blocks.shared else self.spans[:, 2]
+        shared = self.problem.blocks.shared
+        case = np.zeros_like(self.spans[:, 2]) if shared else self.spans[:, 2]
+        unseen = cast(JointPenalty, penalty).growing and family.hessian == "softmax"
         parts = (blocks.penalty, blocks.owner, blocks.level, blocks.single)
-        return JointBlocks(*parts, case, self.task.lambda_)
+        held = self.problem.curvature if unseen else 0.0
+        return JointBlocks(*parts, case, self.task.lambda_, held)
 
     def finish(self, accuracy: float) -> int:
         """Shift classes, then take Newton steps on the active blocks if they are few."""
