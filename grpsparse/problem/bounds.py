@@ -35,9 +35,7 @@ def largest_eigenvalues(coordinates: Standardised, known: GroupGrams) -> FloatAr
     return largest
 
 
-def joint_eigenvalue(
-    coordinates: Standardised, weights: FloatArray, penalised: BoolArray
-) -> float:
+def joint_eigenvalue(coordinates: Standardised, weights: FloatArray, penalised: BoolArray) -> float:
     """Return the largest eigenvalue of Z'WZ over the coordinates of the penalised groups."""
     rows = coordinates.coordinates_of(np.flatnonzero(penalised))
     n = weights.size

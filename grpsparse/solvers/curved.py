@@ -188,7 +188,6 @@ class JointBlocks(PenaltyBlocks):
             coefficients.append(coefficient)
         return out, np.stack(vectors, axis=1), np.array(coefficients)
 
-
     def curved(self, free: BoolArray) -> Curved:
         """Return value, gradient and Hessian on the free entries of theta."""
         plain = PenaltyBlocks.curved(self, free)
