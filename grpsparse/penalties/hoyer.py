@@ -37,7 +37,7 @@ from grpsparse.penalties.protocol import Segments
 
 __all__ = ["GroupHoyer"]
 
-# relative; a ratio y / w this near to the threshold t is on it, so that no group is kept by rounding
+# relative; a ratio y / w this near to the threshold t is on it, so that rounding keeps no group
 TIE = 1e-14
 
 

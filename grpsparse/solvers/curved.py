@@ -200,7 +200,8 @@ class JointBlocks(PenaltyBlocks):
 
         def value(theta: FloatArray) -> float:
             square = float(np.sum(theta[rows].mean(axis=1) ** 2))
-            return plain.value(theta) + 0.5 * weight * count * square
+            paid: float = plain.value(theta) + 0.5 * weight * count * square
+            return paid
 
         def gradient(theta: FloatArray) -> FloatArray:
             out = plain.gradient(theta)

@@ -140,13 +140,15 @@ class Subsets:
 
 def _inverses(composite: Composite) -> list[tuple[IntArray, FloatArray]]:
     """Return groups of one size with the inverses (g, m, m) of their Gram matrices."""
-    weights, blocks, out = composite.data.weights, composite.blocks, []
+    weights, blocks = composite.data.weights, composite.blocks
+    out: list[tuple[IntArray, FloatArray]] = []
     rows = composite.rows[composite.n_free :]
     for size in np.unique(blocks.sizes):
         members = np.flatnonzero(blocks.sizes == size)
         columns = rows[blocks.starts[members][:, None] + np.arange(size)]
         grams = (columns * weights) @ columns.transpose(0, 2, 1)
-        out.append((members, np.linalg.pinv(grams, rcond=RANK_FLOOR, hermitian=True)))
+        inverses = np.asarray(np.linalg.pinv(grams, rcond=RANK_FLOOR, hermitian=True))
+        out.append((members.astype(np.int64), inverses.astype(np.float64)))
     return out
 
 

@@ -156,7 +156,7 @@ class _Nothing:
         """Return the point itself."""
         return x, 0
 
-    def moved(self, x: FloatArray) -> None:  # noqa: ARG002
+    def moved(self, x: FloatArray) -> None:
         """Return None."""
 
 

@@ -265,7 +265,7 @@ def test_critical_lambda_where_a_group_alone_is_not_penalised():
     penalty = gp.GroupL1L2(alpha=1.0)
     assert penalty.critical_lambda(y, rows, weight, seen) == pytest.approx(2.0)
     assert penalty.joint_prox(y[:, 0], weight, 1.0, 50.0).any()
-    with pytest.raises(PenaltyError, match="alpha is 1, but a group has the weight 0.9, and"):
+    with pytest.raises(PenaltyError, match=r"alpha is 1, but a group has the weight 0\.9, and"):
         penalty.critical_lambda(y, rows, 0.9 * weight, seen)
     cardinality = gp.GroupCardinality(k=1)
     assert cardinality.critical_lambda(y, rows, weight, seen) == 1.0
@@ -335,7 +335,7 @@ def test_bad_parameters_raise():
         with pytest.raises(PenaltyError, match=r"GroupL1L2: `alpha` .* a number in \[0, 1\]"):
             gp.GroupL1L2(alpha=alpha)
     for k in (0, -1, 2.5, True, "2", float("inf")):
-        with pytest.raises(PenaltyError, match="GroupCardinality: `k` .* a whole number of at"):
+        with pytest.raises(PenaltyError, match=r"GroupCardinality: `k` .* a whole number of at"):
             gp.GroupCardinality(k=k)
     assert repr(gp.GroupCardinality(k=4.0)) == "GroupCardinality(k=4)"
     assert all(isinstance(gp.get(name), gp.JointPenalty) for name in gp.names()[12:15])
