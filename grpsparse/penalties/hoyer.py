@@ -141,7 +141,8 @@ class GroupHoyer(JointFunctions):
 
     def joint_least(self, norms: Array, weight: Array, lambda_: float, curvature: float) -> float:
         """Return sqrt(2 P / curvature)."""
-        return sqrt(2.0 * self.joint_value(norms, weight, lambda_) / curvature)
+        paid = self.joint_value(norms, weight, lambda_)
+        return sqrt(2.0 * paid / curvature) if paid > 0.0 else 0.0
 
     def joint_prox(self, norms: Array, weight: Array, step: float, lambda_: float) -> Array:
         """Return the norms along (norms - t weight)+, for the largest m that is inside."""

@@ -24,6 +24,7 @@ from grpsparse.penalties import JointPenalty
 from grpsparse.problem import Problem, State
 from grpsparse.problem.null import unpenalised_basis
 from grpsparse.solvers.protocol import Task
+from grpsparse.solvers.unseen import null_directions
 from grpsparse.solvers.working_set import WorkingSet
 
 __all__ = ["Composite"]
@@ -75,6 +76,10 @@ class Composite:
         exact = working.exact_rows(np.concatenate([self._loose, self._bound]))
         self._given: FloatArray = exact
         self._make_rows(exact[: self._loose.size], exact[self._loose.size :])
+        self._unseen: FloatArray = np.zeros((self._bound.size, 0))
+        if problem.penalty.joint and cast(JointPenalty, problem.penalty).growing:
+            rows = exact[self._loose.size :]
+            self._unseen = null_directions(problem, rows, self.blocks.starts)
         self.highest = inf
         if problem.penalty.joint and problem.penalty.steep and self.scale.size:
             self.highest = problem.blocks.bend / float(self.scale[0])
@@ -208,8 +213,10 @@ class Composite:
         if not weight.size:
             return out
         bound = out[self.n_free :]
-        if penalty.growing and self.data.family.hessian == "softmax":
-            bound -= bound.mean(axis=1, keepdims=True)  # from rounding such a shift would grow
+        if penalty.growing:  # what the loss does not see would grow from rounding
+            bound -= self._unseen @ (self._unseen.T @ bound)
+            if self.data.family.hessian == "softmax":
+                bound -= bound.mean(axis=1, keepdims=True)
         norms = self.blocks.norms(bound / self._root)
         length = step / float(self.scale[0])
         for v, view in enumerate(self.blocks.views(bound)):

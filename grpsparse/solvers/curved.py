@@ -144,17 +144,20 @@ class JointBlocks(PenaltyBlocks):
     case : ndarray of int, shape (B,)
         The class of a block where classes are separate, else 0.
     lambda_ : float
+    unseen : ndarray of shape (m, K, H)
+        Directions that neither loss nor penalty keep at zero, so that a square does.
     held : float
-        Weight of the square of a row's mean over classes, where nothing else keeps it at zero.
+        Weight of that square.
     """
 
     case: IntArray
     lambda_: float
-    held: float = 0.0
+    unseen: FloatArray
+    held: float
 
     def rows(self, used: IntArray) -> JointBlocks:
         """Return the blocks of some rows, all rows of a block or none."""
-        return replace(self, owner=self.owner[used])
+        return replace(self, owner=self.owner[used], unseen=self.unseen[used])
 
     def _cases(self) -> Iterator[tuple[IntArray, FloatArray]]:
         """Yield the penalised blocks of every class with their weights."""
@@ -191,27 +194,23 @@ class JointBlocks(PenaltyBlocks):
     def curved(self, free: BoolArray) -> Curved:
         """Return value, gradient and Hessian on the free entries of theta."""
         plain = PenaltyBlocks.curved(self, free)
-        if self.held == 0.0:
+        if not self.unseen.shape[2]:
             return plain
-        count, weight = free.shape[1], self.held
-        rows = np.flatnonzero((self.level[np.maximum(self.owner[:, 0], 0)] > 0) & free[:, 0])
-        means = np.zeros((*free.shape, rows.size))
-        means[rows, :, np.arange(rows.size)] = 1.0 / np.sqrt(count)
+        held, weight = self.unseen * free[:, :, None], self.held
+
+        def along(theta: FloatArray) -> FloatArray:
+            return np.einsum("mkh,mk->h", held, theta)
 
         def value(theta: FloatArray) -> float:
-            square = float(np.sum(theta[rows].mean(axis=1) ** 2))
-            paid: float = plain.value(theta) + 0.5 * weight * count * square
-            return paid
+            return plain.value(theta) + 0.5 * weight * float(np.sum(along(theta) ** 2))
 
         def gradient(theta: FloatArray) -> FloatArray:
-            out = plain.gradient(theta)
-            out[rows] += weight * theta[rows].mean(axis=1, keepdims=True)
-            return out
+            return plain.gradient(theta) + weight * (held @ along(theta))
 
         def hessian(theta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
             diagonal, unit, coefficients = plain.hessian(theta)
-            unit = np.concatenate([unit, means], axis=2)
-            return diagonal, unit, np.concatenate([coefficients, np.full(rows.size, weight)])
+            unit = np.concatenate([unit, held], axis=2)
+            return diagonal, unit, np.concatenate([coefficients, np.full(held.shape[2], weight)])
 
         return replace(plain, value=value, gradient=gradient, hessian=hessian)
 

@@ -1,8 +1,8 @@
 """Subsets of groups under a constraint on their number: filled one by one, then exchanged.
 
 From zero, iterative hard thresholding ends wherever it first has k groups. So the subset is
-filled greedily before: with the coefficients of those that are in fitted, the group joins whose
-own fit to what is left would gain most. Where thresholding stands still, groups that are in are
+filled greedily before: with the coefficients of those that are in fitted, the group joins that
+would gain most beside them. Where thresholding stands still, groups that are in are
 dropped in turn, the others fitted, and the best other one joins instead; what lowers the loss is
 kept. The loss falls with every exchange, so they come to an end; what is left can be improved
 neither by a step of thresholding nor by one of these exchanges.
@@ -20,13 +20,14 @@ import numpy as np
 from grpsparse.backend import segment_sums
 from grpsparse.groups import BoolArray, FloatArray, IntArray
 from grpsparse.penalties import GroupCardinality
+from grpsparse.problem.null import unpenalised_basis
 from grpsparse.problem.smooth import Curved, SmoothFit, newton
 from grpsparse.solvers.composite import Composite
 
 __all__ = ["Subsets"]
 
 SLACK = 1e-9  # of the null deviance, by which an exchange has to lower the loss
-RANK_FLOOR = 1e-9  # of a group's largest mean square, below which a direction is none
+RANK_FLOOR = 1e-9  # of a group's mean squares, below which a direction is one of the subset
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Subsets:
             np.zeros((composite.rows.shape[0], composite.problem.n_outputs))
         )
         self._data = replace(composite.data, offset=offset)
-        self._inverses = _inverses(composite)
+        self._columns = _by_size(composite)
 
     def opened(self, x: FloatArray) -> tuple[FloatArray, int]:
         """Return x with groups added until there are k, and the Newton steps it took."""
@@ -67,7 +68,7 @@ class Subsets:
             return x, 0
         fit, used = self._fit(x, inside), 0
         while self._open(inside).any():
-            gains = np.where(self._open(inside), self._gains(fit), 0.0)
+            gains = np.where(self._open(inside), self._gains(fit, inside), 0.0)
             best = int(np.argmax(gains))
             if not gains.flat[best] > 0.0:
                 break
@@ -90,7 +91,7 @@ class Subsets:
             fit = self._fit(x, left)
             others = self._open(left)
             others.flat[block] = False
-            gains = np.where(others, self._gains(fit), 0.0)
+            gains = np.where(others, self._gains(fit, left), 0.0)
             best = int(np.argmax(gains))
             used += fit.n_steps
             if not gains.flat[best] > 0.0:
@@ -124,32 +125,56 @@ class Subsets:
         out[used] = fit.theta
         return Fitted(out, fit.eta, fit.loss, fit.n_steps)
 
-    def _gains(self, fit: Fitted) -> FloatArray:
-        """Return what every block's own fit would gain, (g, 1) or (g, K), up to a factor."""
+    def _gains(self, fit: Fitted, inside: BoolArray) -> FloatArray:
+        """Return what every block would gain beside a subset, (g, 1) or (g, K), up to a factor.
+
+        That is ``z'G z / 2``, z the gradient and G the inverse of the Gram matrix of a group's
+        columns less their projections on those of the subset: exact for least squares.
+        """
         composite = self._composite
+        starts = composite.blocks.starts
         gradient = composite.gradient(fit.eta)[composite.n_free :]
-        starts, squares = composite.blocks.starts, np.zeros_like(gradient)
-        for members, inverse in self._inverses:
-            rows = starts[members][:, None] + np.arange(inverse.shape[1])
-            each = gradient[rows]
-            squares[rows] = each * (inverse @ each)
-        if composite.blocks.shared:
-            return segment_sums(squares.sum(axis=1), starts)[:, None]
-        return np.stack([segment_sums(column, starts) for column in squares.T], axis=1)
+        out = np.zeros(inside.shape)
+        for v, (each, view) in enumerate(
+            zip(inside.T, composite.blocks.views(gradient), strict=True)
+        ):
+            basis = self._basis(each)
+            squares = np.zeros_like(view)
+            for members, columns in self._columns:
+                rows = starts[members][:, None] + np.arange(columns.shape[1])
+                squares[rows] = _explained(columns, basis, view[rows])
+            out[:, v] = segment_sums(squares.sum(axis=1), starts)
+        return out
+
+    def _basis(self, inside: BoolArray) -> FloatArray:
+        """Return orthonormal rows (r, n) of the groups of a subset, times roots of weights."""
+        composite, weights = self._composite, self._composite.data.weights
+        rows = composite.blocks.rows(np.flatnonzero(inside)) + composite.n_free
+        found = unpenalised_basis(composite.rows[rows], weights, intercept=False).rows
+        return np.asarray(found * np.sqrt(weights))
 
 
-def _inverses(composite: Composite) -> list[tuple[IntArray, FloatArray]]:
-    """Return groups of one size with the inverses (g, m, m) of their Gram matrices."""
-    weights, blocks = composite.data.weights, composite.blocks
-    out: list[tuple[IntArray, FloatArray]] = []
+def _by_size(composite: Composite) -> list[tuple[IntArray, FloatArray]]:
+    """Return groups of one size with their columns (g, m, n), times roots of weights."""
+    blocks, root = composite.blocks, np.sqrt(composite.data.weights)
     rows = composite.rows[composite.n_free :]
+    out: list[tuple[IntArray, FloatArray]] = []
     for size in np.unique(blocks.sizes):
         members = np.flatnonzero(blocks.sizes == size)
-        columns = rows[blocks.starts[members][:, None] + np.arange(size)]
-        grams = (columns * weights) @ columns.transpose(0, 2, 1)
-        inverses = np.asarray(np.linalg.pinv(grams, rcond=RANK_FLOOR, hermitian=True))
-        out.append((members.astype(np.int64), inverses.astype(np.float64)))
+        out.append((members, rows[blocks.starts[members][:, None] + np.arange(size)] * root))
     return out
+
+
+def _explained(columns: FloatArray, basis: FloatArray, gradient: FloatArray) -> FloatArray:
+    """Return z * (G z), (g, m, K), of groups beside a basis, inside of which nothing is gained."""
+    along = columns @ basis.T
+    grams = columns @ columns.transpose(0, 2, 1)
+    values, vectors = np.linalg.eigh(grams - along @ along.transpose(0, 2, 1))
+    floor = RANK_FLOOR * np.trace(grams, axis1=1, axis2=2)[:, None]
+    inverse = np.where(values > floor, 1.0 / np.maximum(values, 1e-300), 0.0)
+    turned = vectors.transpose(0, 2, 1) @ gradient
+    explained: FloatArray = gradient * (vectors @ (inverse[:, :, None] * turned))
+    return explained
 
 
 def _unpenalised(free: BoolArray) -> Curved:

@@ -15,6 +15,7 @@ from grpsparse.solvers.curved import JointBlocks, PenaltyBlocks
 from grpsparse.solvers.protocol import Task
 from grpsparse.solvers.shift import class_shift
 from grpsparse.solvers.sources import Sources
+from grpsparse.solvers.unseen import unseen_directions
 from grpsparse.solvers.weighted import weighted_gram
 from grpsparse.solvers.working_set import WorkingSet
 
@@ -265,15 +266,28 @@ class Sweeps:
 
     def _blocks(self) -> PenaltyBlocks:
         blocks = PenaltyBlocks.of(self.problem.penalty, self.spans, self.levels, self.theta.shape)
-        penalty, family = self.problem.penalty, self.problem.data.family
+        penalty = self.problem.penalty
         if not penalty.joint or not self.levels.any():
             return blocks
         shared = self.problem.blocks.shared
         case = np.zeros_like(self.spans[:, 2]) if shared else self.spans[:, 2]
-        unseen = cast(JointPenalty, penalty).growing and family.hessian == "softmax"
         parts = (blocks.penalty, blocks.owner, blocks.level, blocks.single)
-        held = self.problem.curvature if unseen else 0.0
-        return JointBlocks(*parts, case, self.task.lambda_, held)
+        return JointBlocks(*parts, case, self.task.lambda_, self._unseen(), self.problem.curvature)
+
+    def _unseen(self) -> FloatArray:
+        """Return directions (top + m, K, H) of active groups that have to be held at zero."""
+        top, held = self.working.top, self.working.blocks
+        if not cast(JointPenalty, self.problem.penalty).growing:
+            return np.zeros((*self.theta.shape, 0))
+        norms = held.norms(self.theta[top:])
+        active = np.flatnonzero(held.penalised & (norms > 0).any(axis=1))
+        rows = held.rows(active) + top
+        found = unseen_directions(
+            self.problem, self.working.exact_rows(rows), held.part(active).starts
+        )
+        out = np.zeros((*self.theta.shape, found.shape[2]))
+        out[rows] = found
+        return out
 
     def finish(self, accuracy: float) -> int:
         """Shift classes, then take Newton steps on the active blocks if they are few."""
