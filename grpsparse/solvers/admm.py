@@ -128,9 +128,8 @@ class ADMM:
 
     def _recursion(self, composite: Composite, at: Reached, limits: Limits) -> Reached:
         """Iterate from b = x and y = -grad f(x)."""
-        b = Point.of(composite, at.x)
-        enough = max(limits.enough, composite.noise(b.eta))
-        iteration = Iteration.of(composite, b, at.stiffness, self.rho)
+        enough = max(limits.enough, composite.noise(composite.predictor(at.x)))
+        iteration = Iteration.of(composite, at.x, at.stiffness, self.rho)
         for count in range(1, limits.most + 1):
             before = iteration.z
             iteration.step_z()
@@ -159,12 +158,12 @@ class Iteration:
         self._ridge = Ridge.of(composite)
 
     @classmethod
-    def of(cls, composite: Composite, b: Point, rho: float, ratio: float | None) -> Iteration:
-        """Start at b, with the rho of an earlier leg where it is not 0."""
+    def of(cls, composite: Composite, x: FloatArray, rho: float, ratio: float | None) -> Iteration:
+        """Start at b = x, with the rho of an earlier leg where it is not 0."""
         if ratio is None and not composite.problem.penalty.convex:
             ratio = GUARDED
-        first = (ratio or FIRST) * RAISED
-        return cls(composite, b, rho or first * composite.largest_curvature(b.eta), ratio)
+        first, b, eta = (ratio or FIRST) * RAISED, Point.of(composite, x), composite.predictor(x)
+        return cls(composite, b, rho or first * composite.largest_curvature(eta), ratio)
 
     @property
     def apart(self) -> float:
@@ -218,5 +217,6 @@ class Iteration:
     def augmented_lagrangian(self) -> float:
         """Return f(b) + P(z) + <y, b - z> + rho ||b - z||^2 / 2."""
         apart = self.b.x - self.z
-        loss = self.composite.data.loss(self.b.eta) + self.composite.paid(self.z)
+        eta = self.composite.predictor(self.b.x)
+        loss = self.composite.data.loss(eta) + self.composite.paid(self.z)
         return loss + float(np.vdot(self.multiplier + 0.5 * self.rho * apart, apart))

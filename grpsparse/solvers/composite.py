@@ -30,6 +30,7 @@ from grpsparse.solvers.working_set import WorkingSet
 __all__ = ["Composite"]
 
 POWER_STEPS = 12  # of the power method; what it misses is found on the way
+NEARLY = 1e-12  # products and squares of columns this near 0 and 1 count as such
 ROUNDING = 1e-15  # relative, of a product with the rows
 
 
@@ -106,12 +107,19 @@ class Composite:
         largest = np.maximum.reduceat(squares, starts[:-1]) if squares.size else np.empty(0)
         if self.problem.penalty.joint:  # one step for all norms
             largest = np.full_like(largest, largest.max(initial=0.0))
+        largest[np.abs(largest - 1.0) <= NEARLY] = 1.0
         self.scale: FloatArray = np.where(largest > 0.0, largest, 1.0)
         self._root = np.repeat(np.sqrt(self.scale), self.blocks.sizes)[:, None]
         weighted = self._basis.rows * weights
         self._shared: FloatArray = weighted @ bound.T  # what the free part takes up
-        apart = (bound - self._shared.T @ self._basis.rows) / self._root
-        self.rows: FloatArray = np.concatenate([self._basis.rows, apart])
+        # centred columns have nothing in common with an intercept, orthonormal ones unit squares
+        if np.abs(self._shared / self._root.T).max(initial=0.0) > NEARLY:
+            bound = bound - self._shared.T @ self._basis.rows
+        else:
+            self._shared = np.zeros_like(self._shared)
+        if (self.scale != 1.0).any():
+            bound = bound / self._root
+        self.rows: FloatArray = np.concatenate([self._basis.rows, bound])
 
     def point(self, state: State) -> FloatArray:
         """Return the x of a state of the same working set."""

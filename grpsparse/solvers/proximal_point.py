@@ -3,8 +3,8 @@
 Newton's method, each system by conjugate gradients that need products with the columns only. They
 are preconditioned by (v G + rho I)^-1, G = Z'WZ and v a typical curvature, from one eigenvalue
 decomposition of G, or of the rows' side where there are fewer rows than coordinates (Woodbury);
-then any rho costs two small products. For a gaussian loss that is the Hessian, and the first
-direction is the solution. For the softmax v (I - 11'/K) takes the place of v (Boehning): means over
+then any rho costs two small products. For a gaussian loss that is the Hessian, and one solve is
+all. For the softmax v (I - 11'/K) takes the place of v (Boehning): means over
 classes have no curvature.
 
 The problem is strongly convex, so that the gradient's length tells how near its minimiser is, and
@@ -46,28 +46,33 @@ class Ridge:
         Their eigenvectors.
     centred : bool
         Whether means over classes have no curvature.
+    is_hessian : bool
+        Whether v G is the Hessian of the loss, everywhere.
     """
 
     values: FloatArray
     basis: FloatArray
     centred: bool
+    is_hessian: bool
 
     @classmethod
     def of(cls, composite: Composite) -> Ridge:
         """Decompose the Gram matrix on its smaller side, or take none where both are large."""
         data = composite.data
         centred = data.family.hessian == "softmax"
+        constant = data.family.hessian == "constant"
         rows = composite.rows * np.sqrt(data.weights)
         m, n = rows.shape
         if min(m, n) > LARGEST_SYSTEM:
-            return cls(np.empty(0), np.empty((m, 0)), centred)
+            return cls(np.empty(0), np.empty((m, 0)), centred=centred, is_hessian=False)
         wide = m > n
         values, basis = np.linalg.eigh(rows.T @ rows if wide else rows @ rows.T)
         kept = values > FLAT * max(values[-1], 0.0)
         values, basis = values[kept], basis[:, kept]
         if wide:
             basis = rows @ (basis / np.sqrt(values))
-        return cls(composite.curvature * values, basis, centred)
+        bend = 1.0 if constant else composite.curvature
+        return cls(bend * values, basis, centred=centred, is_hessian=constant)
 
     def solve(self, target: FloatArray, rho: float) -> FloatArray:
         """Return (v G + rho I)^-1 times a target (u + m, K)."""
@@ -81,24 +86,25 @@ class Ridge:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A point with its linear predictor and the gradient of the loss.
+    """A point with the gradient of the loss.
 
     Parameters
     ----------
     x : ndarray of shape (u + m, K)
-    eta : ndarray of shape (n, K)
     gradient : ndarray of shape (u + m, K)
+    eta : ndarray of shape (n, K) or None
+        The linear predictor, where it was needed.
     """
 
     x: FloatArray
-    eta: FloatArray
     gradient: FloatArray
+    eta: FloatArray | None
 
     @classmethod
     def of(cls, composite: Composite, x: FloatArray) -> Point:
         """Evaluate a point."""
         eta = composite.predictor(x)
-        return cls(x, eta, composite.gradient(eta))
+        return cls(x, composite.gradient(eta), eta)
 
 
 def proximal_point(
@@ -123,6 +129,10 @@ def proximal_point(
     """
     at = start
     left = at.gradient + rho * at.x - shift
+    if ridge.is_hessian:
+        change = ridge.solve(-left, rho)
+        # (G + rho) change = -left: the gradient follows without a product with the columns
+        return Point(at.x + change, at.gradient - left - rho * change, None)
     length = float(np.linalg.norm(left))
     for _ in range(NEWTON_STEPS):
         if not length > enough:
@@ -160,7 +170,7 @@ def _newton_direction(
     composite: Composite, ridge: Ridge, at: Point, left: FloatArray, rho: float
 ) -> FloatArray:
     """Return the Newton step by preconditioned conjugate gradients."""
-    bent = composite.bending(at.eta)
+    bent = composite.bending(composite.predictor(at.x) if at.eta is None else at.eta)
 
     def hessian(change: FloatArray) -> FloatArray:
         product: FloatArray = composite.rows @ bent((change.T @ composite.rows).T) + rho * change

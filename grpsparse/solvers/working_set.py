@@ -107,7 +107,7 @@ class WorkingSet:
         self._asked: BoolArray = np.ones(self.held.size + 1, dtype=bool)
         self._weight_of_block = np.zeros((classes.size, 2))
         self.metric: FloatArray = np.full(classes.size, problem.curvature)
-        self._exact = np.empty((0, 0))
+        self._exact = np.empty((0, problem.data.y.shape[0]))
         if moments is None:
             self.add(~problem.blocks.penalised)
         else:
