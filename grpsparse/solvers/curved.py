@@ -199,7 +199,7 @@ class JointBlocks(PenaltyBlocks):
         held, weight = self.unseen * free[:, :, None], self.held
 
         def along(theta: FloatArray) -> FloatArray:
-            return np.einsum("mkh,mk->h", held, theta)
+            return np.asarray(np.einsum("mkh,mk->h", held, theta))
 
         def value(theta: FloatArray) -> float:
             return plain.value(theta) + 0.5 * weight * float(np.sum(along(theta) ** 2))

@@ -47,7 +47,8 @@ def null_directions(problem: Problem, rows: FloatArray, starts: IntArray) -> Flo
 def unseen_directions(problem: Problem, rows: FloatArray, starts: IntArray) -> FloatArray:
     """Return the same of coefficients (m, K), with the shifts of all classes, (m, K, H)."""
     count, held = problem.n_outputs, null_directions(problem, rows, starts)
-    each = np.einsum("mh,kl->mkhl", held, np.eye(count)).reshape(*held.shape[:1], count, -1)
+    outer = np.einsum("mh,kl->mkhl", held, np.eye(count))
+    each: FloatArray = outer.reshape(held.shape[0], count, -1)
     if problem.data.family.hessian != "softmax":
         return each
     shifts = np.eye(rows.shape[0])[:, None, :] * np.full((1, count, 1), 1.0 / np.sqrt(count))
