@@ -136,21 +136,22 @@ class GroupCardinality(JointFunctions):
         norms: Array,
         weight: Array,  # noqa: ARG002
         lambda_: float,
-        curvature: float,
+        alone: Array,  # noqa: ARG002
+        together: float,
     ) -> Array:
-        """Return curvature times the smallest norm of k groups that are in, 0 for fewer."""
+        """Return `together` times the smallest norm of k groups that are in, 0 for fewer."""
         xp = namespace(norms)
         if not 0 < _count(norms) >= self._most(norms, lambda_):
             return xp.zeros_like(norms)
         smallest = xp.min(xp.where(norms > 0.0, norms, xp.full_like(norms, inf)))
-        return curvature * smallest + xp.zeros_like(norms)
+        return together * smallest + xp.zeros_like(norms)
 
     def joint_least(
         self,
         norms: Array,
         weight: Array,
         lambda_: float,
-        curvature: float,  # noqa: ARG002
+        together: float,  # noqa: ARG002
     ) -> float:
         """Return the penalty: no number of groups above k is one that a prox gives."""
         return self.joint_value(norms, weight, lambda_)

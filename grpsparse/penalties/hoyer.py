@@ -46,10 +46,12 @@ class GroupHoyer(JointFunctions):
     """Group Hoyer, the squared ratio of the L1 to the L2 norm of all group norms.
 
     Zero is a local minimum whatever the loss, because the first group costs ``w_g**2`` at once.
-    So zero has to be the proximal point of a step 1 / L, L a bound on the curvature of the loss
-    along all penalised groups at once: it is while every gradient is at most
-    ``sqrt(2 lambda_ L) w_g``. Other points have to be stationary, and long enough to be proximal
-    points. The loss has to have such a bound, which the Poisson family's has not.
+    So it has to stay when any single group takes a proximal step 1 / L_g, L_g a bound on the
+    curvature of the loss along it: it does while every gradient is at most
+    ``sqrt(2 lambda_ L_g) w_g``, which makes lambda_max. Other points have to be the proximal
+    points of a step 1 / L, L a bound along all penalised groups at once. The loss has to have
+    such bounds, which the Poisson family's has not. Once one group is in, the others cost
+    little, so that many may follow at nearly the same lambda.
 
     Where the loss does not change along a direction, a group may grow along it for nothing and
     for less penalty. For classes that is their common shift: coefficients have mean zero over
@@ -133,16 +135,24 @@ class GroupHoyer(JointFunctions):
         ratio = total / square
         return -2.0 * lambda_ * ratio**2, weight - 2.0 * ratio * norms, 2.0 * lambda_ / square
 
-    def joint_limit(self, norms: Array, weight: Array, lambda_: float, curvature: float) -> Array:
-        """Return sqrt(2 lambda curvature) weight where all are zero, else the slopes."""
-        if not namespace(norms).any(norms > 0.0):
-            return sqrt(2.0 * lambda_ * curvature) * weight
+    def joint_limit(
+        self,
+        norms: Array,
+        weight: Array,
+        lambda_: float,
+        alone: Array,
+        together: float,  # noqa: ARG002
+    ) -> Array:
+        """Return sqrt(2 lambda alone) weight where all are zero, else the slopes."""
+        xp = namespace(norms, weight, alone)
+        if not xp.any(norms > 0.0):
+            return xp.sqrt(2.0 * lambda_ * alone) * weight
         return self.joint_slope(norms, weight, lambda_)
 
-    def joint_least(self, norms: Array, weight: Array, lambda_: float, curvature: float) -> float:
-        """Return sqrt(2 P / curvature)."""
+    def joint_least(self, norms: Array, weight: Array, lambda_: float, together: float) -> float:
+        """Return sqrt(2 P / together)."""
         paid = self.joint_value(norms, weight, lambda_)
-        return sqrt(2.0 * paid / curvature) if paid > 0.0 else 0.0
+        return sqrt(2.0 * paid / together) if paid > 0.0 else 0.0
 
     def joint_prox(self, norms: Array, weight: Array, step: float, lambda_: float) -> Array:
         """Return the norms along (norms - t weight)+, for the largest m that is inside."""

@@ -32,7 +32,8 @@ class JointFunctions(BlockFunctions):
         norms: Array,
         weight: Array,
         lambda_: float,
-        curvature: float,  # noqa: ARG002
+        alone: Array,  # noqa: ARG002
+        together: float,  # noqa: ARG002
     ) -> Array:
         """Return the slopes."""
         return self.joint_slope(norms, weight, lambda_)
@@ -42,7 +43,7 @@ class JointFunctions(BlockFunctions):
         norms: Array,  # noqa: ARG002
         weight: Array,  # noqa: ARG002
         lambda_: float,  # noqa: ARG002
-        curvature: float,  # noqa: ARG002
+        together: float,  # noqa: ARG002
     ) -> float:
         """Return 0."""
         return 0.0

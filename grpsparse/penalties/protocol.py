@@ -211,12 +211,23 @@ class JointPenalty(Penalty, Protocol):
         of groups are left as they are.
         """
 
-    def joint_limit(self, norms: Array, weight: Array, lambda_: float, curvature: float) -> Array:
+    def joint_limit(
+        self, norms: Array, weight: Array, lambda_: float, alone: Array, together: float
+    ) -> Array:
         """Return the largest gradient norms at which groups may stay zero beside others, (G,).
 
-        The slopes, unless the penalty is steep: then the point has to be the proximal one of a
-        step of ``1 / curvature``, a bound on the curvature of the loss along all groups at once.
+        The slopes, unless the penalty is steep: then the point has to be a proximal one, of steps
+        of one group or of all.
+
+        Parameters
+        ----------
+        norms, weight : ndarray of shape (G,)
+        lambda_ : float
+        alone : ndarray of shape (G,)
+            Bounds on the curvature of the loss along each group.
+        together : float
+            Bound on it along all groups at once.
         """
 
-    def joint_least(self, norms: Array, weight: Array, lambda_: float, curvature: float) -> float:
+    def joint_least(self, norms: Array, weight: Array, lambda_: float, together: float) -> float:
         """Return the least length of `norms` that such a point of their kind has; 0 where any."""

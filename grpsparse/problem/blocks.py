@@ -35,7 +35,9 @@ class Blocks:
         w_g, zero for an unpenalised group.
     curvature : ndarray of shape (G,)
         Bound on the curvature of the loss along each group, for penalties whose slope at zero is
-        infinite, or along all of them at once for one of all norms; ones where none is needed.
+        infinite; ones where none is needed.
+    together : float
+        Bound along all penalised groups at once, for such a penalty of all norms.
 
     Attributes
     ----------
@@ -51,6 +53,7 @@ class Blocks:
     shared: bool
     weight: FloatArray
     curvature: FloatArray = field(default_factory=lambda: np.empty(0))
+    together: float = 1.0
     penalised: BoolArray = field(init=False)
     sizes: IntArray = field(init=False)
     single: bool = field(init=False)
@@ -66,7 +69,8 @@ class Blocks:
         """Return the blocks of some groups, whose rows follow one another."""
         starts = np.zeros(groups.size + 1, dtype=np.int64)
         np.cumsum(self.sizes[groups], out=starts[1:])
-        return Blocks(starts, self.shared, self.weight[groups], self.curvature[groups])
+        parts = (self.weight[groups], self.curvature[groups], self.together)
+        return Blocks(starts, self.shared, *parts)
 
     def rows(self, groups: IntArray) -> IntArray:
         """Return the coordinates of some groups, one group after the other."""
@@ -137,14 +141,9 @@ class Blocks:
         out = np.zeros(norms.shape, dtype=np.bool_)
         for v, column in enumerate(norms.T):
             found = column[seen]
-            least = joint.joint_least(found, self.weight[seen], lambda_, self.bend)
+            least = joint.joint_least(found, self.weight[seen], lambda_, self.together)
             out[seen, v] = np.linalg.norm(found) < (1.0 - SHORT) * least
         return out
-
-    @property
-    def bend(self) -> float:
-        """Bound on the curvature of the loss along all penalised groups at once."""
-        return float(self.curvature[self.penalised].max(initial=0.0))
 
     def allowed(
         self, penalty: Penalty, lambda_: float, norms: FloatArray | None = None
@@ -160,8 +159,8 @@ class Blocks:
         at = np.zeros((self.weight.size, 1)) if norms is None else norms
         out = np.zeros_like(at)
         for v, column in enumerate(at.T):
-            arguments = (column[seen], self.weight[seen], lambda_, self.bend)
-            out[seen, v] = joint.joint_limit(*arguments)
+            known = (lambda_, self.curvature[seen], self.together)
+            out[seen, v] = joint.joint_limit(column[seen], self.weight[seen], *known)
         return out
 
     def beyond(self, penalty: Penalty, correlation: FloatArray, lambda_: float) -> FloatArray:

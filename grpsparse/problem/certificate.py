@@ -15,7 +15,7 @@ gradient of the null fit over its weight, which is lambda_max where a penalty is
 Where p'(0+) is infinite every zero is stationary in that sense; there a block has to be its own
 proximal point at step 1 / L_g, L_g a bound on the loss's curvature along it: a zero block by
 the size of its gradient, an active one by being no shorter than such a point can be. A penalty of
-all norms is one block in this respect, with L_g a bound along all penalised groups at once.
+all norms is judged by its norms together, with a bound along all penalised groups at once.
 
 A group that a bound has cleared (:mod:`grpsparse.screening`) limits neither: its correlation
 is proven to be inside the ball, where the conjugate is zero and zero is stationary. So a

@@ -216,11 +216,10 @@ def build_problem(
     bend = (data.family.curvature_bound or 1.0) if penalty.steep else 1.0
     grams = GroupGrams(coordinates, data.weights)
     if penalty.steep:
-        if penalty.joint:
-            squared = np.full(weight.size, joint_eigenvalue(coordinates, data.weights, weight > 0))
-        else:
-            squared = largest_eigenvalues(coordinates, grams)
-        blocks = replace(blocks, curvature=bend * squared)
+        blocks = replace(blocks, curvature=bend * largest_eigenvalues(coordinates, grams))
+    if penalty.steep and penalty.joint:
+        together = joint_eigenvalue(coordinates, data.weights, blocks.penalised)
+        blocks = replace(blocks, together=bend * together)
     dual = basis.project_out(data.residual(fit.eta), data.weights)
     correlation = coordinates.correlate(data.weights[:, None] * dual)
     start = _null_fit(fit, basis, where, dual, correlation, intercept=intercept)

@@ -58,6 +58,7 @@ class _Case:
     penalty: Penalty
     weight: FloatArray  # (G,)
     curvature: FloatArray  # (G,), bounds on that of the loss, for a steep penalty
+    together: float  # the same along all penalised groups at once
     shared: bool
     spanned: FloatArray
     null: FloatArray
@@ -162,27 +163,23 @@ def _take_apart(fit: PathFit) -> _Case:
         v = float((share @ np.asarray(fit.family.curvature(y, start))).max())
     shared = settings.class_groups == "shared"
     penalty = fit.penalty.rescaled(v)
-    bend = np.ones(weight.size)
+    bend = np.ones(weight.size), 1.0
     if penalty.steep:
-        bend = _curvatures(standard, penalty, weight, fit.family.curvature_bound or 1.0)
-    return _Case(rows, columns, standard, penalty, weight, bend, shared, spanned, null, start)
+        bend = _curvatures(standard, weight, fit.family.curvature_bound or 1.0)
+    return _Case(rows, columns, standard, penalty, weight, *bend, shared, spanned, null, start)
 
 
-def _curvatures(
-    standard: Coordinates, penalty: Penalty, weight: FloatArray, v: float
-) -> FloatArray:
-    """Return v times the largest eigenvalue of every group's Gram matrix.
+def _curvatures(standard: Coordinates, weight: FloatArray, v: float) -> tuple[FloatArray, float]:
+    """Return v times the largest eigenvalues of Gram matrices: every group's, and of all together.
 
-    For a penalty of all norms, of the Gram matrix of all penalised groups.
+    The last is that of the groups that are penalised.
     """
     out = np.zeros(weight.size)
     for g in range(weight.size):
-        inside = standard.group == g
-        if penalty.joint:
-            inside = weight[standard.group] > 0
-        rows = standard.rows[inside]
+        rows = standard.rows[standard.group == g]
         out[g] = v * np.linalg.norm(rows, 2) ** 2 if rows.size else 0.0
-    return out
+    rows = standard.rows[weight[standard.group] > 0]
+    return out, float(v * np.linalg.norm(rows, 2) ** 2) if rows.size else 0.0
 
 
 def _group_weights(fit: PathFit, standard: Coordinates) -> FloatArray:
@@ -342,12 +339,11 @@ def _joint_limits(case: _Case, point: _Point) -> tuple[FloatArray, FloatArray, B
     penalty, seen = cast(JointPenalty, case.penalty), case.weight > 0
     slope, limit = np.zeros_like(point.norms), np.zeros_like(point.norms)
     short = np.zeros(point.norms.shape, dtype=np.bool_)
-    bend = float(case.curvature.max(initial=0.0))
     for k in range(point.norms.shape[1]):
         given = (point.norms[seen, k], case.weight[seen], point.lambda_)
         slope[seen, k] = penalty.joint_slope(*given)
-        limit[seen, k] = penalty.joint_limit(*given, bend)
-        least = penalty.joint_least(*given, bend) * (1.0 - SHORT)
+        limit[seen, k] = penalty.joint_limit(*given, case.curvature[seen], case.together)
+        least = penalty.joint_least(*given, case.together) * (1.0 - SHORT)
         short[seen, k] = np.linalg.norm(given[0]) < least
     return slope, limit, short
 

@@ -83,7 +83,7 @@ class Composite:
             self._unseen = null_directions(problem, rows, self.blocks.starts)
         self.highest = inf
         if problem.penalty.joint and problem.penalty.steep and self.scale.size:
-            self.highest = problem.blocks.bend / float(self.scale[0])
+            self.highest = problem.blocks.together / float(self.scale[0])
         self._theta = np.zeros((top + working.size, problem.n_outputs))
         self._theta[:top] = start.intercept
         self._theta[top : top + start.theta.shape[0]] = start.theta
@@ -278,6 +278,27 @@ class Composite:
             paid = paid - penalty.radial_value(after[:, v], level)
             gains[:, v] = paid - segment_sums(view.sum(axis=1), blocks.starts)
         return gains, moved
+
+    def out_of_zero(self, x: FloatArray) -> FloatArray | None:
+        """Return x with one group in classes without any, None where none gains by itself.
+
+        For a penalty of all norms: the step of the group that gains most, as certificates judge it.
+        """
+        penalty, blocks = cast(JointPenalty, self.problem.penalty), self.blocks
+        empty = np.flatnonzero(~(self.norms(x) > 0).any(axis=0))
+        gradient = self._root * self.gradient(self.predictor(x))[self.n_free :]
+        size, out = blocks.norms(gradient), x.copy()
+        for v in empty.tolist():
+            norms = size[:, v] / self._group_curvature
+            alone = zip(norms[:, None], blocks.weight[:, None], strict=True)
+            paid = np.array([penalty.joint_value(r, w, self.lambda_) for r, w in alone])
+            gains = 0.5 * size[:, v] * norms - paid
+            best = int(np.argmax(gains)) if gains.size else 0
+            if not gains.size or not gains[best] > 0.0:
+                continue
+            step = -gradient / self._group_curvature[best]
+            out = self.with_block(out, step, best * size.shape[1] + v)
+        return out if (out != x).any() else None
 
     def with_block(self, x: FloatArray, moved: FloatArray, block: int) -> FloatArray:
         """Return x with one block, by its place in `gains`, from coefficients (m, K)."""

@@ -3,8 +3,8 @@
 A recursion finds the active blocks; there the objective is smooth, and Newton's method gives
 the last digits where the system is small. A penalty with infinite slope at 0, whose certificate
 looks at proximal points of single blocks, gets steps of single blocks in between: a fixed point
-of the step 1 / L of all blocks need not be one of 1 / L_g. A constraint on the number of groups
-gets a subset to start from, and exchanges in between.
+of the step 1 / L of all blocks need not be one of 1 / L_g. A steep penalty of all norms gets them
+out of zero, a constraint on the number of groups a subset to start from, and exchanges in between.
 """
 
 from __future__ import annotations
@@ -145,7 +145,9 @@ def _between(composite: Composite) -> _Between:
     penalty = composite.problem.penalty
     if isinstance(penalty, GroupCardinality) and composite.blocks.weight.size:
         return Subsets(composite, penalty)
-    return _SingleSteps(composite) if penalty.steep and not penalty.joint else _Nothing()
+    if penalty.steep:
+        return _OutOfZero(composite) if penalty.joint else _SingleSteps(composite)
+    return _Nothing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,23 @@ class _Nothing:
 
     def moved(self, x: FloatArray) -> None:
         """Return None."""
+
+
+@dataclass(frozen=True, slots=True)
+class _OutOfZero:
+    """The first group of a penalty of all norms, whose price a step of all may not find worth."""
+
+    composite: Composite
+
+    def opened(self, x: FloatArray) -> tuple[FloatArray, int]:
+        """Return the point with one group where there was none."""
+        moved = self.composite.out_of_zero(x)
+        return (x, 0) if moved is None else (moved, 0)
+
+    def moved(self, x: FloatArray) -> tuple[FloatArray, int] | None:
+        """Return the same, None where nothing changes."""
+        moved = self.composite.out_of_zero(x)
+        return None if moved is None else (moved, 0)
 
 
 @dataclass(frozen=True, slots=True)

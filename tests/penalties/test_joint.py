@@ -54,6 +54,11 @@ def objective(penalty, x, y, weight, step, level):
     return 0.5 * np.sum((x - y) ** 2) + step * penalty.joint_value(x, weight, level)
 
 
+def limit_of(penalty, x, weight, level, curvature):
+    """The limits where the curvature along one group is that along all."""
+    return penalty.joint_limit(x, weight, level, np.full_like(x, curvature), curvature)
+
+
 def values(penalty, x, y, weight, mu):
     """The objective of many points (m, G) by its formula, written out once more."""
     length = np.sqrt(np.sum(x**2, axis=1))
@@ -163,7 +168,7 @@ def test_a_proximal_point_is_one_of_a_step_of_no_gradient(kind):
     for penalty, y, weight, step, level in random_cases(kind, LARGEST, count=300):
         x = penalty.joint_prox(y, weight, step, level)
         gradient = (y - x) / step  # minus that of the loss, by which x is its own proximal point
-        limit = penalty.joint_limit(x, weight, level, 1.0 / step)
+        limit = limit_of(penalty, x, weight, level, 1.0 / step)
         outside = x == 0
         assert (gradient[outside] <= limit[outside] + 1e-12 * (1 + 1 / step)).all()
         length = float(np.linalg.norm(x))
@@ -178,7 +183,7 @@ def test_points_within_their_limits_are_proximal(kind):
     for penalty, x, weight, step, level in random_cases(kind, 5, count=600, seed=1):
         slope = penalty.joint_slope(x, weight, level)
         curvature = 1.0 / step
-        limit = penalty.joint_limit(x, weight, level, curvature)
+        limit = limit_of(penalty, x, weight, level, curvature)
         gradient = np.where(x > 0, np.where(np.isfinite(slope), slope, 0.0), 0.0)
         gradient += (x == 0) * limit * rng.uniform(0.0, 0.999, x.size)
         long = np.linalg.norm(x) > penalty.joint_least(x, weight, level, curvature)
@@ -198,7 +203,7 @@ def test_points_within_their_limits_are_proximal(kind):
 def test_hoyer_leaves_zero_where_its_limit_says():
     weight, penalty = np.array([1.0, 2.0, 0.7]), gp.GroupHoyer()
     for step in (0.1, 1.0, 7.0):
-        limit = penalty.joint_limit(np.zeros(3), weight, 0.6, 1.0 / step)
+        limit = limit_of(penalty, np.zeros(3), weight, 0.6, 1.0 / step)
         assert not penalty.joint_prox(step * limit * (1 - 1e-12), weight, step, 0.6).any()
         for g in range(3):
             y = step * limit * np.where(np.arange(3) == g, 1 + 1e-9, 0.3)
@@ -309,7 +314,7 @@ def test_nothing_is_done_without_groups_or_lambda(kind):
     assert penalty.joint_value(none, none, 1.0) == 0.0
     np.testing.assert_array_equal(penalty.joint_prox(norms, weight, 1.0, 0.0), norms)
     np.testing.assert_array_equal(penalty.joint_slope(norms, weight, 0.0), 0.0)
-    np.testing.assert_array_equal(penalty.joint_limit(norms, weight, 0.0, 2.0), 0.0)
+    np.testing.assert_array_equal(limit_of(penalty, norms, weight, 0.0, 2.0), 0.0)
     assert penalty.joint_value(norms, weight, 0.0) == 0.0
 
 
@@ -321,13 +326,15 @@ def test_array_api_strict_gives_the_same_numbers(kind):
         for function, more in (
             ("joint_prox", (step, level)),
             ("joint_slope", (level,)),
-            ("joint_limit", (level, 2.0)),
             ("joint_value", (level,)),
             ("joint_least", (level, 2.0)),
         ):
             got = getattr(penalty, function)(strict, heavy, *more)
             expected = getattr(penalty, function)(y, weight, *more)
             np.testing.assert_allclose(np.asarray(got), expected, atol=EXACT)
+        got = penalty.joint_limit(strict, heavy, level, heavy, 2.0)
+        expected = penalty.joint_limit(y, weight, level, weight, 2.0)
+        np.testing.assert_allclose(np.asarray(got), expected, atol=EXACT)
 
 
 def test_bad_parameters_raise():
