@@ -95,6 +95,7 @@ class Screen:
         self._reach = Reach(problem, common)
         self.correlation = problem.start.correlation
         self._norms = problem.blocks.gradient_norms(problem.penalty, self.correlation)
+        self._beside: FloatArray | None = None  # norms of the point, for a penalty of them all
         self._remember(problem.start.dual, self.correlation)
 
     def start(self, working: WorkingSet) -> State:
@@ -114,9 +115,10 @@ class Screen:
         correlation = (share @ self._known).reshape(n_outputs, -1).T
         self.correlation = correlation
         norms = self._norms = blocks.beyond(problem.penalty, correlation, lambda_)
-        worst = norms[:, 0] if norms.shape[1] == 1 else norms.max(axis=1)
-        allowed = blocks.allowed(problem.penalty, lambda_)
-        worst = worst - (1.0 - SLACK) * allowed
+        self._beside = beside(problem, working, state)
+        allowed = blocks.allowed(problem.penalty, lambda_, self._beside)
+        over = norms - (1.0 - SLACK) * allowed
+        worst = over[:, 0] if over.shape[1] == 1 else over.max(axis=1)
         if problem.penalty.l1_fraction > 0:
             worst += SLACK * blocks.single_level(problem.penalty, lambda_)
         doubtful = worst + self._reach.values * left > 0
@@ -229,7 +231,8 @@ class Screen:
 
     def kept(self, lambda_: float, previous: float) -> BoolArray:
         """Return the groups that the strong rule keeps for lambda, (G,)."""
-        return strong_rule(self._problem, self.correlation, lambda_, previous, norms=self._norms)
+        known = Known(self.correlation, self._norms, self._beside)
+        return strong_rule(self._problem, known, lambda_, previous)
 
     def _project(self, flat: FloatArray, weighted: FloatArray) -> tuple[FloatArray, float]:
         """Return the coefficients on the bank, and the W-norm of what is left."""
@@ -354,25 +357,41 @@ class MomentScreen:
 
     def kept(self, lambda_: float, previous: float) -> BoolArray:
         """Return the groups that the strong rule keeps for lambda, (G,)."""
-        return strong_rule(self._moments.problem, self.correlation, lambda_, previous)
+        return strong_rule(self._moments.problem, Known(self.correlation), lambda_, previous)
 
 
-def strong_rule(
-    problem: Problem,
-    correlation: FloatArray,
-    lambda_: float,
-    previous: float,
-    *,
-    norms: FloatArray | None = None,
-) -> BoolArray:
-    """Return the groups that the sequential strong rule keeps for lambda, (G,).
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the strong rule goes by.
 
-    Norms of the correlations serve where the penalty sees nothing else.
+    Parameters
+    ----------
+    correlation : ndarray of shape (q, K)
+    norms : ndarray of shape (G, K'), optional
+        Its norms, which serve where the penalty sees nothing else.
+    beside : ndarray of shape (G, K'), optional
+        Norms of the point, for a penalty of all of them.
     """
+
+    correlation: FloatArray
+    norms: FloatArray | None = None
+    beside: FloatArray | None = None
+
+
+def strong_rule(problem: Problem, known: Known, lambda_: float, previous: float) -> BoolArray:
+    """Return the groups that the sequential strong rule keeps for lambda, (G,)."""
     at, penalty, blocks = max(0.0, 2.0 * lambda_ - previous), problem.penalty, problem.blocks
     if penalty.matrix:  # no group leaves by itself
         return np.ones(blocks.weight.size, dtype=np.bool_)
+    norms = known.norms
     if norms is None or penalty.l1_fraction > 0:
-        norms = blocks.beyond(penalty, correlation, at)
-    worst = norms[:, 0] if norms.shape[1] == 1 else norms.max(axis=1)
-    return np.asarray(worst > blocks.allowed(penalty, at))
+        norms = blocks.beyond(penalty, known.correlation, at)
+    over = norms > blocks.allowed(penalty, at, known.beside)
+    return np.asarray(over[:, 0] if over.shape[1] == 1 else over.any(axis=1))
+
+
+def beside(problem: Problem, working: WorkingSet, state: State) -> FloatArray | None:
+    """Return the norms of all blocks (G, K') of a point, None where no penalty asks for them."""
+    if not problem.penalty.joint:
+        return None
+    return working.everywhere(working.blocks.norms(working.grown(state.theta)))

@@ -177,7 +177,9 @@ class Track:
     def _joining(self, look: Look) -> IntArray:
         """Return the groups not kept that zero is not optimal for."""
         known = self.screen.correlation[look.rows]
-        excess = look.blocks.excess(self.problem.penalty, known, self._lambda)
+        penalty = self.problem.penalty
+        norms = self.working.everywhere(self._norms)[look.needed] if penalty.joint else None
+        excess = look.blocks.excess(penalty, known, self._lambda, norms)
         return look.needed[(excess > 0).any(axis=1) & ~self._kept[look.needed]]
 
     def weighted_dual(self) -> FloatArray:

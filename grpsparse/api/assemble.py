@@ -109,13 +109,12 @@ def _in_flat_zone(
     """Return the coordinates (a,) around which the penalty is constant at all of the points."""
     penalty = problem.penalty
     if penalty.nested:
-        slopes = [blocks.slopes(penalty, point, lambda_) for point in points]
-        return np.asarray(np.logical_and.reduce([(each == 0).all(axis=1) for each in slopes]))
-    level = lambda_ * blocks.weight
+        found = [blocks.slopes(penalty, point, lambda_) for point in points]
+        return np.asarray(np.logical_and.reduce([(each == 0).all(axis=1) for each in found]))
     flat = [
-        penalty.radial_derivative(norms, level) == 0
+        slopes == 0
         for point in points
-        for norms in blocks.norms(point).T
+        for slopes in blocks.norm_slopes(penalty, blocks.norms(point), lambda_).T
     ]
     return np.repeat(np.logical_and.reduce(flat), blocks.sizes)
 

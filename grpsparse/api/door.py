@@ -162,7 +162,7 @@ class Opened:
         return groups, group_weights(groups, data, self._spec())
 
     def _spec(self) -> PenaltySpec:
-        weighted = self.options.group_weight is not None
+        weighted = self.resolved.sqrt_df
         return PenaltySpec(self.resolved.penalty, self._factor(), weighted, self.resolved.shared)
 
     def _built(self, coordinates: Standardised, data: Observed, spec: PenaltySpec) -> Problem:

@@ -44,6 +44,8 @@ def make_grid(options: Options, problem: Problem) -> Grid:
         return _down_to_pivotal(options, problem)
     if problem.lambda_max <= 0:  # nothing is penalised, so every lambda is the same fit
         return Grid(np.zeros(1), False, options.max_terms)
+    if problem.penalty.constraint:  # every lambda above 0 is the same problem
+        return Grid(np.array([problem.lambda_max]), False, options.max_terms)
     ratio = options.lambda_min_ratio
     if ratio is None:
         n, p = problem.coordinates.design.shape

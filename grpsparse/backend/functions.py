@@ -6,7 +6,7 @@ import numpy as np
 
 from grpsparse.backend.namespace import Array, namespace
 
-__all__ = ["exp", "is_long", "log", "log1p"]
+__all__ = ["exp", "is_long", "log", "log1p", "running_sum"]
 
 LONG = 20_000  # numbers from which compiled loops are worth their start
 
@@ -37,6 +37,13 @@ def log(x: Array) -> Array:
 def log1p(x: Array) -> Array:
     """Return log(1 + x), for 0 <= x <= 1."""
     return _of_each("log1p", x)
+
+
+def running_sum(x: Array) -> Array:
+    """Return the sums of the first one, two, three, ... entries of x (n,)."""
+    xp = namespace(x)
+    # NumPy 2.0 has not got the standard's name yet
+    return xp.cumsum(x) if xp is np else xp.cumulative_sum(x)
 
 
 def _of_each(name: str, x: Array) -> Array:

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from grpsparse.penalties.adaptive import AdaptiveGroupLasso
 from grpsparse.penalties.capped_l1 import GroupCappedL1
+from grpsparse.penalties.cardinality import GroupCardinality
 from grpsparse.penalties.cel0 import GroupCEL0
 from grpsparse.penalties.composite_mcp import CompositeMCP
 from grpsparse.penalties.elastic_net import ElasticNet, GroupElasticNet
 from grpsparse.penalties.group_exponential import GroupExponentialLasso
+from grpsparse.penalties.hoyer import GroupHoyer
 from grpsparse.penalties.l0 import GroupL0
+from grpsparse.penalties.l1_l2 import GroupL1L2
 from grpsparse.penalties.lasso import GroupLasso, Lasso
 from grpsparse.penalties.latent import LatentGroupLasso
 from grpsparse.penalties.log_sum import GroupLogSum
@@ -45,9 +48,12 @@ __all__ = [
     "ElasticNet",
     "GroupCEL0",
     "GroupCappedL1",
+    "GroupCardinality",
     "GroupElasticNet",
     "GroupExponentialLasso",
+    "GroupHoyer",
     "GroupL0",
+    "GroupL1L2",
     "GroupLasso",
     "GroupLogSum",
     "GroupLq",

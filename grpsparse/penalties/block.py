@@ -38,6 +38,7 @@ class BlockFunctions:
     nested: ClassVar[bool] = False
     matrix: ClassVar[bool] = False
     overlap: ClassVar[str] = "none"
+    constraint: ClassVar[bool] = False
     solver: ClassVar[str] = "block_descent"
 
     def value(self: Penalty, b: ArrayLike, lambda_: float) -> float:

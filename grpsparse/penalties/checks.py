@@ -8,7 +8,7 @@ from numbers import Real
 
 from grpsparse.errors import LambdaError, OptionError, PenaltyError
 
-__all__ = ["check_flag", "check_number", "checked_lambda", "checked_step"]
+__all__ = ["check_count", "check_flag", "check_number", "checked_lambda", "checked_step"]
 
 
 def check_number(penalty: object, field: str, inside: Callable[[float], bool], words: str) -> None:
@@ -53,3 +53,14 @@ def checked_step(step: float) -> float:
     if not (isfinite(length) and length > 0.0):
         raise OptionError(f"`step` is {step!r}; give a positive finite number.")
     return length
+
+
+def check_count(penalty: object, field: str) -> None:
+    """Turn a field into an int, or raise if it is not a whole number of at least 1."""
+    value = getattr(penalty, field)
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not (number and isfinite(value) and value >= 1 and value == int(value)):
+        raise PenaltyError(
+            f"{type(penalty).__name__}: `{field}` is {value!r}; give a whole number of at least 1."
+        )
+    object.__setattr__(penalty, field, int(value))

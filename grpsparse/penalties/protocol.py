@@ -94,6 +94,10 @@ class Penalty(Protocol):
         """
 
     @property
+    def constraint(self) -> bool:
+        """Whether it is 0 or infinite, so that every ``lambda_`` above 0 is the same."""
+
+    @property
     def solver(self) -> str:
         """Name of the solver that ``solver="auto"`` takes."""
 
@@ -221,7 +225,12 @@ class JointPenalty(Penalty, Protocol):
 
     Its radial functions are those that one group has by itself. Groups without penalty are left
     out of every argument; where classes are separate, each class is a case of its own.
+    Groups at zero add nothing, so that they may be left out of `norms` too.
     """
+
+    @property
+    def growing(self) -> bool:
+        """Whether longer norms may cost less, so that what the loss does not see has no end."""
 
     def joint_value(self, norms: Array, weight: Array, lambda_: float) -> float:
         """Return the penalty of groups of these norms (G,) and weights (G,)."""
@@ -232,12 +241,38 @@ class JointPenalty(Penalty, Protocol):
         A group may stay at zero, beside others, while its gradient is no longer than that.
         """
 
+    def joint_curvature(
+        self, norms: Array, weight: Array, lambda_: float
+    ) -> tuple[float, Array, float]:
+        """Return c, v (G,) and d of the second derivatives c I + d vv' in positive norms."""
+
     def joint_prox(self, norms: Array, weight: Array, step: float, lambda_: float) -> Array:
         """Return the norms (G,) of a global minimiser of the proximal problem.
 
         ``sum((x - norms)**2) / 2 + step * P(x; lambda_)`` over x of nonnegative entries; directions
         of groups are left as they are.
         """
+
+    def joint_limit(
+        self, norms: Array, weight: Array, lambda_: float, alone: Array, together: float
+    ) -> Array:
+        """Return the largest gradient norms at which groups may stay zero beside others, (G,).
+
+        The slopes, unless the penalty is steep: then the point has to be a proximal one, of steps
+        of one group or of all.
+
+        Parameters
+        ----------
+        norms, weight : ndarray of shape (G,)
+        lambda_ : float
+        alone : ndarray of shape (G,)
+            Bounds on the curvature of the loss along each group.
+        together : float
+            Bound on it along all groups at once.
+        """
+
+    def joint_least(self, norms: Array, weight: Array, lambda_: float, together: float) -> float:
+        """Return the least length of `norms` that such a point of their kind has; 0 where any."""
 
 
 @runtime_checkable

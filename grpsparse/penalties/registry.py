@@ -11,11 +11,14 @@ from difflib import get_close_matches
 from grpsparse.errors import PenaltyError
 from grpsparse.penalties.adaptive import AdaptiveGroupLasso
 from grpsparse.penalties.capped_l1 import GroupCappedL1
+from grpsparse.penalties.cardinality import GroupCardinality
 from grpsparse.penalties.cel0 import GroupCEL0
 from grpsparse.penalties.composite_mcp import CompositeMCP
 from grpsparse.penalties.elastic_net import ElasticNet, GroupElasticNet
 from grpsparse.penalties.group_exponential import GroupExponentialLasso
+from grpsparse.penalties.hoyer import GroupHoyer
 from grpsparse.penalties.l0 import GroupL0
+from grpsparse.penalties.l1_l2 import GroupL1L2
 from grpsparse.penalties.lasso import GroupLasso, Lasso
 from grpsparse.penalties.latent import LatentGroupLasso
 from grpsparse.penalties.log_sum import GroupLogSum
@@ -50,6 +53,9 @@ _PENALTIES: dict[str, Penalty] = {
         CompositeMCP(),
         GroupExponentialLasso(),
         TraceNorm(),
+        GroupL1L2(),
+        GroupHoyer(),
+        GroupCardinality(),
         Lasso(),
         ElasticNet(),
         MCP(),

@@ -14,10 +14,12 @@ import numpy as np
 
 from grpsparse.backend import segment_entries, segment_norms, segment_sums
 from grpsparse.groups import BoolArray, FloatArray, IntArray
-from grpsparse.penalties import MatrixPenalty, NestedPenalty, Penalty
+from grpsparse.penalties import JointPenalty, MatrixPenalty, NestedPenalty, Penalty
 from grpsparse.penalties.nested import Composed, compose, largest_entries
 
 __all__ = ["Blocks"]
+
+SHORT = 1e-9  # relative, by which a norm may miss the least one that a prox gives
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class Blocks:
     curvature : ndarray of shape (G,)
         Bound on the curvature of the loss along each group, for penalties whose slope at zero is
         infinite; ones where none is needed.
+    together : float
+        Bound along all penalised groups at once, for such a penalty of all norms.
 
     Attributes
     ----------
@@ -50,6 +54,7 @@ class Blocks:
     shared: bool
     weight: FloatArray
     curvature: FloatArray = field(default_factory=lambda: np.empty(0))
+    together: float = 1.0
     penalised: BoolArray = field(init=False)
     sizes: IntArray = field(init=False)
     single: bool = field(init=False)
@@ -65,7 +70,8 @@ class Blocks:
         """Return the blocks of some groups, whose rows follow one another."""
         starts = np.zeros(groups.size + 1, dtype=np.int64)
         np.cumsum(self.sizes[groups], out=starts[1:])
-        return Blocks(starts, self.shared, self.weight[groups], self.curvature[groups])
+        parts = (self.weight[groups], self.curvature[groups], self.together)
+        return Blocks(starts, self.shared, *parts)
 
     def rows(self, groups: IntArray) -> IntArray:
         """Return the coordinates of some groups, one group after the other."""
@@ -102,6 +108,8 @@ class Blocks:
         if penalty.matrix:
             return cast(MatrixPenalty, penalty).matrix_value(theta, self, lambda_ * self.weight)
         norms, level = self.norms(theta) if norms is None else norms, lambda_ * self.weight
+        if penalty.joint:
+            return self._joint_value(penalty, norms, lambda_)
         total = sum(float(penalty.radial_value(column, level).sum()) for column in norms.T)
         if penalty.l1_fraction > 0:
             rows = np.abs(theta).sum(axis=1)
@@ -130,10 +138,9 @@ class Blocks:
         if penalty.nested:
             composed = self.composed(cast(NestedPenalty, penalty), theta, lambda_)
             return composed.slope.reshape(theta.shape)
-        norms, level = self.norms(theta), lambda_ * self.weight
-        slope = [penalty.radial_derivative(column, level) for column in norms.T]
-        allowed = self.allowed(penalty, lambda_)[:, None]
-        return np.where(norms > 0, np.stack(slope, axis=1), allowed)
+        norms = self.norms(theta)
+        slope = self.norm_slopes(penalty, norms, lambda_)
+        return np.where(norms > 0, slope, self.allowed(penalty, lambda_, norms))
 
     def gradient_norms(self, penalty: Penalty, gradient: FloatArray) -> FloatArray:
         """Return what a penalty measures a gradient of zero blocks by, (G, K').
@@ -145,10 +152,57 @@ class Blocks:
         views = self.views(gradient)
         return np.stack([largest_entries(view, self.starts) for view in views], axis=1)
 
-    def allowed(self, penalty: Penalty, lambda_: float) -> FloatArray:
-        """Return the norms up to which a gradient leaves zero optimal, (G,)."""
-        limit: FloatArray = penalty.zero_limit(lambda_ * self.weight, self.curvature)
-        return limit * self.penalised
+    def _joint_value(self, penalty: Penalty, norms: FloatArray, lambda_: float) -> float:
+        joint, seen = cast(JointPenalty, penalty), self.penalised
+        return sum(
+            joint.joint_value(column[seen], self.weight[seen], lambda_) for column in norms.T
+        )
+
+    def norm_slopes(self, penalty: Penalty, norms: FloatArray, lambda_: float) -> FloatArray:
+        """Return the derivatives of the penalty in the norms (G, K'), 0 without a penalty."""
+        out = np.zeros_like(norms)
+        level, seen = lambda_ * self.weight, self.penalised
+        for v, column in enumerate(norms.T):
+            if penalty.joint:
+                joint = cast(JointPenalty, penalty)
+                out[seen, v] = joint.joint_slope(column[seen], self.weight[seen], lambda_)
+            else:
+                out[:, v] = penalty.radial_derivative(column, level)
+        return out
+
+    def short(self, penalty: Penalty, norms: FloatArray, lambda_: float) -> BoolArray:
+        """Return which norms (G, K') are shorter than those of a proximal point, if not zero.
+
+        A penalty of all norms asks it of their length, hence of all or none.
+        """
+        if not penalty.joint:
+            least = penalty.least_norm(lambda_ * self.weight, self.curvature)
+            return np.asarray(norms < (1.0 - SHORT) * least[:, None])
+        joint, seen = cast(JointPenalty, penalty), self.penalised
+        out = np.zeros(norms.shape, dtype=np.bool_)
+        for v, column in enumerate(norms.T):
+            found = column[seen]
+            least = joint.joint_least(found, self.weight[seen], lambda_, self.together)
+            out[seen, v] = np.linalg.norm(found) < (1.0 - SHORT) * least
+        return out
+
+    def allowed(
+        self, penalty: Penalty, lambda_: float, norms: FloatArray | None = None
+    ) -> FloatArray:
+        """Return the norms up to which a gradient leaves zero optimal, (G, 1).
+
+        For a penalty of all norms (G, K'), beside groups of these `norms` (G, K').
+        """
+        if not penalty.joint:
+            limit: FloatArray = penalty.zero_limit(lambda_ * self.weight, self.curvature)
+            return (limit * self.penalised)[:, None]
+        joint, seen = cast(JointPenalty, penalty), self.penalised
+        at = np.zeros((self.weight.size, 1)) if norms is None else norms
+        out = np.zeros_like(at)
+        for v, column in enumerate(at.T):
+            known = (lambda_, self.curvature[seen], self.together)
+            out[seen, v] = joint.joint_limit(column[seen], self.weight[seen], *known)
+        return out
 
     def beyond(self, penalty: Penalty, correlation: FloatArray, lambda_: float) -> FloatArray:
         """Return the sizes of the blocks' gradients, less their elementwise part, (G, K')."""
@@ -157,7 +211,16 @@ class Blocks:
             correlation = np.maximum(np.abs(correlation) - cut, 0.0)
         return self.gradient_norms(penalty, correlation)
 
-    def excess(self, penalty: Penalty, correlation: FloatArray, lambda_: float) -> FloatArray:
-        """Return by how much every block's gradient exceeds what zero allows, (G, K')."""
+    def excess(
+        self,
+        penalty: Penalty,
+        correlation: FloatArray,
+        lambda_: float,
+        norms: FloatArray | None = None,
+    ) -> FloatArray:
+        """Return by how much every block's gradient exceeds what zero allows, (G, K').
+
+        For a penalty of all norms beside groups of these `norms`.
+        """
         beyond = self.beyond(penalty, correlation, lambda_)
-        return beyond - self.allowed(penalty, lambda_)[:, None]
+        return beyond - self.allowed(penalty, lambda_, norms)

@@ -14,9 +14,10 @@ weight, the gradient's norm on an orthonormal basis of the unpenalised direction
 gradient of the null fit over its weight, which is lambda_max where a penalty is as steep as lambda.
 Where p'(0+) is infinite every zero is stationary in that sense; there a block has to be its own
 proximal point at step 1 / L_g, L_g a bound on the loss's curvature along it: a zero block by
-the size of its gradient, an active one by being no shorter than such a point can be.
-A nested penalty has a slope for every coefficient, and a block's violation is the largest of
-its coefficients'.
+the size of its gradient, an active one by being no shorter than such a point can be. A penalty of
+all norms is judged by its norms together, with a bound along all penalised groups at once. A nested
+penalty has a slope for every coefficient, and a block's violation is the largest of its
+coefficients'.
 
 A group that a bound has cleared (:mod:`grpsparse.screening`) limits neither: its correlation
 is proven to be inside the ball, where the conjugate is zero and zero is stationary. So a
@@ -42,7 +43,6 @@ __all__ = ["Checked", "certify", "dual_point", "left_over", "violation"]
 
 POLISHING_STEPS = 10
 SMALLEST_MIXTURE = 1e-16
-SHORT = 1e-9  # relative, by which a norm may miss the least one that a prox gives
 MIXTURE_STEP = 1.1  # ratio to which the smallest share is searched
 
 
@@ -205,8 +205,8 @@ def violation(problem: Problem, lambda_: float, checked: Checked) -> float:
     left = left_over(blocks, checked.correlation, checked.theta, slope, nested=penalty.nested)
     if penalty.steep:
         norms = blocks.norms(checked.theta)
-        least = penalty.least_norm(lambda_ * blocks.weight, blocks.curvature) * (1.0 - SHORT)
-        left += (norms < least[:, None]) * blocks.curvature[:, None] * norms
+        short = blocks.short(penalty, norms, lambda_)
+        left += short * blocks.curvature[:, None] * norms
     relative = left[blocks.penalised] / blocks.weight[blocks.penalised, None]
     return float(relative.max(initial=0.0))
 

@@ -23,7 +23,7 @@ from grpsparse.groups import Deferred, FloatArray, IntArray
 from grpsparse.penalties import Penalty
 from grpsparse.penalties.dual import norm_critical
 from grpsparse.problem.blocks import Blocks
-from grpsparse.problem.bounds import bounding_curvature, largest_eigenvalues
+from grpsparse.problem.bounds import bounding_curvature, joint_eigenvalue, largest_eigenvalues
 from grpsparse.problem.grams import GroupGrams
 from grpsparse.problem.null import Basis, fit_null, unpenalised_basis
 from grpsparse.problem.smooth import Observed, SmoothFit
@@ -202,8 +202,10 @@ def build_problem(
     bend = (data.family.curvature_bound or 1.0) if penalty.steep else 1.0
     grams = GroupGrams(coordinates, data.weights)
     if penalty.steep:
-        squared = largest_eigenvalues(coordinates, grams)
-        blocks = replace(blocks, curvature=bend * squared)
+        blocks = replace(blocks, curvature=bend * largest_eigenvalues(coordinates, grams))
+    if penalty.steep and penalty.joint:
+        together = joint_eigenvalue(coordinates, data.weights, blocks.penalised)
+        blocks = replace(blocks, together=bend * together)
     dual = basis.project_out(data.residual(fit.eta), data.weights)
     correlation = coordinates.correlate(data.weights[:, None] * dual)
     start = _null_fit(fit, basis, where, dual, correlation, intercept=intercept)

@@ -13,14 +13,23 @@ References: Pang, Razaviyayn & Alvarado (2017), doi:10.1287/moor.2016.0795, for 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from grpsparse.groups import BoolArray, FloatArray, IntArray
-from grpsparse.problem import Observed, loss_hessian
-from grpsparse.results import check
+from grpsparse.groups import FloatArray
+from grpsparse.penalties import JointPenalty
+from grpsparse.results.check import certificate
+from grpsparse.results.check_case import (
+    Case,
+    Free,
+    Point,
+    points,
+    squared_singular_values,
+    take_apart,
+)
+from grpsparse.results.check_stationarity import gradient_scale, limits
+from grpsparse.results.margin import FLAT, LARGEST_SYSTEM, margin
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,12 +37,6 @@ if TYPE_CHECKING:
     from grpsparse.results.path_fit import PathFit
 
 __all__ = ["optimality"]
-
-LARGEST_SYSTEM = 2000  # variables of a Hessian whose eigenvalues are taken
-FLAT = 1e-10  # eigenvalue, over the largest, that is rounding
-BESIDE = 1e-6  # relative, on either side of a norm, where curvatures are looked at
-JUST = 1e-6  # relative, by which a gradient may miss the length that keeps its block at zero
-LEAVING = 1e-9  # norm of a block that has just left zero
 
 
 def optimality(fit: PathFit) -> pd.DataFrame:
@@ -67,18 +70,19 @@ def optimality(fit: PathFit) -> pd.DataFrame:
     """
     import pandas as pd
 
-    case = check.take_apart(fit)
-    squared = check.squared_singular_values(case.coordinates, case.weight.size)
+    case = take_apart(fit)
+    squared = squared_singular_values(case.coordinates, case.weight.size)
     strong = 0.0 if case.penalty.convex else _least_curvature(case)
     rows = []
-    for number, (point, free) in enumerate(check.points(fit, case)):
+    for number, (point, free) in enumerate(points(fit, case)):
+        value = certificate(case, point, free)
         row: dict[str, Any] = {
             "lambda_": point.lambda_,
             "status": "not converged",
-            "certificate": check.certificate(case, point, free),
-            "d_stationarity": _directional(case, point, free),
+            "certificate": value,
+            "d_stationarity": _directional(case, point, free, value),
             "prox_stationarity": _proximal(case, point, free, squared),
-            "margin": np.nan if case.penalty.convex else _margin(case, point),
+            "margin": np.nan if case.penalty.convex else margin(case, point),
         }
         if fit.converged[number]:
             row["status"] = _status(case, point, strong, row)
@@ -86,7 +90,7 @@ def optimality(fit: PathFit) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _status(case: check.Case, point: check.Point, strong: float, row: dict[str, Any]) -> str:
+def _status(case: Case, point: Point, strong: float, row: dict[str, Any]) -> str:
     """Say in words what a point is."""
     value = max(row["certificate"], 0.0)
     if case.penalty.convex:
@@ -97,7 +101,7 @@ def _status(case: check.Case, point: check.Point, strong: float, row: dict[str, 
     return f"{kind}, strict local minimum" if row["margin"] > 0.0 else kind
 
 
-def _least_curvature(case: check.Case) -> float:
+def _least_curvature(case: Case) -> float:
     """Return the least curvature of the loss in the penalised coordinates, 0 where not known.
 
     What is unpenalised follows them, so that only what is orthogonal to it counts.
@@ -110,13 +114,21 @@ def _least_curvature(case: check.Case) -> float:
     return float(max(values[0] - FLAT * values[-1], 0.0))
 
 
-def _directional(case: check.Case, point: check.Point, free: check.Free) -> float:
-    """Return the largest violation of d-stationarity, as the certificate measures it."""
-    level = np.broadcast_to(point.lambda_ * case.weight[:, None], point.norms.shape)
-    slope = case.penalty.radial_derivative(point.norms, level)
+def _directional(case: Case, point: Point, free: Free, value: float) -> float:
+    """Return the largest violation of d-stationarity, as the certificate measures it.
+
+    That is the certificate, unless it is a gap, or judges zeros by a proximal map. NaN for convex
+    penalties that are not of the norms of blocks.
+    """
+    penalty = case.penalty
+    if not (penalty.convex or penalty.steep):
+        return value
+    if penalty.matrix or case.overlap is not None:
+        return float("nan")
+    slope, _, _ = limits(case, point)
     active = point.norms > 0
     pull = np.divide(slope, point.norms, out=np.zeros_like(slope), where=active)
-    single = point.lambda_ * case.penalty.l1_fraction * np.ones_like(point.theta)
+    single = point.lambda_ * penalty.l1_fraction * np.ones_like(point.theta)
     balance = point.correlation - case.per_row(pull) * point.theta
     balance -= np.where(point.theta != 0, single * np.sign(point.theta), 0.0)
     inside = np.where(point.theta != 0, 0.0, np.minimum(np.abs(balance), single))
@@ -126,24 +138,34 @@ def _directional(case: check.Case, point: check.Point, free: check.Free) -> floa
     return _worst(case, point, free, np.where(active, case.block_norms(balance), steep))
 
 
-def _proximal(case: check.Case, point: check.Point, free: check.Free, squared: FloatArray) -> float:
+def _proximal(case: Case, point: Point, free: Free, squared: FloatArray) -> float:
     """Return the largest violation of prox-stationarity, as the certificate measures it.
 
-    Of a block b it is L_g ||b - prox(b - gradient / L_g)||.
+    Of a block b it is L_g ||b - prox(b - gradient / L_g)||; a penalty of all norms has one L. NaN
+    for convex penalties that are not of blocks.
     """
-    bend = (squared * _largest_bend(case, point))[:, None]
+    penalty, bend = case.penalty, squared[:, None] * _largest_bend(case, point)
+    if penalty.matrix or case.overlap is not None:
+        return float("nan")
+    if penalty.joint:
+        seen = case.coordinates.rows[case.weight[case.coordinates.group] > 0]
+        together = float(np.linalg.norm(seen, 2)) ** 2 if seen.size else 0.0
+        bend = np.full_like(bend, together * _largest_bend(case, point))
     step = np.divide(1.0, bend, out=np.zeros_like(bend), where=bend > 0)
     moved = point.theta + case.per_row(step) * point.correlation
-    soft = case.per_row(step) * (point.lambda_ * case.penalty.l1_fraction)
-    moved = np.sign(moved) * np.maximum(np.abs(moved) - soft, 0.0)
-    size = case.block_norms(moved)
-    new = _prox_norms(case, point.lambda_, size, step)
-    share = np.divide(new, size, out=np.zeros_like(size), where=size > 0)
-    away = point.theta - case.per_row(share) * moved
-    return _worst(case, point, free, case.block_norms(away) * bend)
+    if penalty.nested:
+        new = _nested_prox(case, point.lambda_, moved, step[:, 0])
+    else:
+        soft = case.per_row(step) * (point.lambda_ * penalty.l1_fraction)
+        moved = np.sign(moved) * np.maximum(np.abs(moved) - soft, 0.0)
+        size = case.block_norms(moved)
+        shrunk = (_joint_prox if penalty.joint else _prox_norms)(case, point.lambda_, size, step)
+        share = np.divide(shrunk, size, out=np.zeros_like(size), where=size > 0)
+        new = case.per_row(share) * moved
+    return _worst(case, point, free, case.block_norms(point.theta - new) * bend)
 
 
-def _prox_norms(case: check.Case, lambda_: float, size: FloatArray, step: FloatArray) -> FloatArray:
+def _prox_norms(case: Case, lambda_: float, size: FloatArray, step: FloatArray) -> FloatArray:
     """Return the norms (G, V) of proximal points of blocks of norms `size`."""
     from grpsparse.backend.prox import radial_prox
 
@@ -159,7 +181,29 @@ def _prox_norms(case: check.Case, lambda_: float, size: FloatArray, step: FloatA
     return new
 
 
-def _largest_bend(case: check.Case, point: check.Point) -> float:
+def _joint_prox(case: Case, lambda_: float, size: FloatArray, step: FloatArray) -> FloatArray:
+    """Return the same for a penalty of all norms, class by class where they are separate."""
+    penalty, seen = cast(JointPenalty, case.penalty), case.weight > 0
+    new = np.zeros_like(size)
+    for view in range(size.shape[1]):
+        length = float(step[:, 0].max(initial=0.0))
+        new[seen, view] = penalty.joint_prox(size[seen, view], case.weight[seen], length, lambda_)
+    return new
+
+
+def _nested_prox(case: Case, lambda_: float, moved: FloatArray, step: FloatArray) -> FloatArray:
+    """Return the proximal points (q, K) of blocks of coefficients."""
+    new = np.zeros_like(moved)
+    every = [slice(None)] if case.shared else [slice(k, k + 1) for k in range(moved.shape[1])]
+    for g in np.flatnonzero((step > 0) & (case.weight > 0)).tolist():
+        mine = case.coordinates.group == g
+        for view in every:
+            level = float(lambda_ * case.weight[g])
+            new[mine, view] = case.penalty.prox(moved[mine, view], float(step[g]), level)
+    return new
+
+
+def _largest_bend(case: Case, point: Point) -> float:
     """Return the bound on the loss's curvature in the linear predictor, or what it is here."""
     family = case.rows.family
     if family.curvature_bound is not None:
@@ -167,120 +211,9 @@ def _largest_bend(case: check.Case, point: check.Point) -> float:
     return float(np.max(family.curvature(case.rows.y, point.eta)))
 
 
-def _worst(case: check.Case, point: check.Point, free: check.Free, violation: FloatArray) -> float:
+def _worst(case: Case, point: Point, free: Free, violation: FloatArray) -> float:
     """Return the largest of violations (G, V) over weights, and of the free part's gradient."""
     penalised = (case.weight > 0) & (point.lambda_ > 0)
     over = violation[penalised] / case.weight[penalised, None]
     left = float(np.linalg.norm(free.spanned @ (case.rows.root * point.dual)))
-    return max(float(over.max(initial=0.0)), left) / check.gradient_scale(case)
-
-
-@dataclass(frozen=True, slots=True)
-class _Block:
-    """One block that is not zero, or only just: its variables, and the penalty's curvature."""
-
-    variables: Any  # (s,) positions among the variables
-    direction: FloatArray  # (s,), of norm 1
-    round: float  # across the direction, p'(r) / r
-    bend: float  # along it, p''(r), the lower where it jumps
-    leaving: bool  # whether it is zero, and can only move along the direction
-
-    def add(self, hessian: FloatArray) -> None:
-        """Add the penalty's Hessian to that of the loss."""
-        along = np.outer(self.direction, self.direction)
-        part = (self.bend - self.round) * along
-        part.flat[:: along.shape[0] + 1] += self.round
-        hessian[np.ix_(self.variables, self.variables)] += part
-
-
-def _margin(case: check.Case, point: check.Point) -> float:
-    """Return the smallest eigenvalue of the objective's Hessian in all that may move.
-
-    NaN where there are too many variables, infinity where there are none.
-    """
-    rows = case.rows
-    penalised = ((case.weight > 0) & (point.lambda_ > 0))[:, None]
-    active = (point.norms > 0) & penalised
-    leaving = _only_just_zero(case, point) & penalised
-    used = np.flatnonzero(case.per_row((active | leaving).any(axis=1)))
-    n_free, n_outputs = case.spanned.shape[0], point.theta.shape[1]
-    inside: BoolArray = np.ones((n_free + used.size, n_outputs), dtype=np.bool_)
-    inside[n_free:] = case.per_row(active)[used]
-    if inside.size > LARGEST_SYSTEM:
-        return float("nan")
-    if not inside.size:
-        return float("inf")
-    columns = np.concatenate([case.spanned, case.coordinates.rows[used]]) / rows.root.T
-    data = Observed(rows.family, rows.y, rows.share, rows.offset)
-    hessian = loss_hessian(data, columns, point.eta, data.residual(point.eta))
-    blocks = _blocks(case, point, active | leaving, used)
-    softmax = rows.family.hessian == "softmax"
-    shifting: BoolArray = np.asarray(inside.all(axis=1) & softmax)
-    for block in blocks:
-        block.add(hessian)
-        shifting[block.variables % inside.shape[0]] &= not (block.round or block.bend)
-    turn = _directions(inside, shifting, blocks)
-    values = np.linalg.eigvalsh(turn.T @ hessian @ turn)
-    least = float(values[0])
-    return 0.0 if abs(least) <= FLAT * float(np.abs(values).max()) else least
-
-
-def _only_just_zero(case: check.Case, point: check.Point) -> BoolArray:
-    """Return the blocks at zero whose gradient is as long as it may be, (G, V)."""
-    level = np.broadcast_to(point.lambda_ * case.weight[:, None], point.norms.shape)
-    limit = case.penalty.radial_derivative(np.zeros_like(level), level)
-    near = case.block_norms(point.correlation) >= limit * (1.0 - JUST)
-    return np.asarray(near & (point.norms == 0) & (limit > 0))
-
-
-def _blocks(
-    case: check.Case, point: check.Point, chosen: BoolArray, used: IntArray
-) -> list[_Block]:
-    """Return the chosen blocks; variables are counted class after class."""
-    n_free = case.spanned.shape[0]
-    width = n_free + used.size
-    owner = case.coordinates.group[used]
-    found = []
-    for g in np.unique(owner).tolist():
-        mine = np.flatnonzero(owner == g)
-        level = float(point.lambda_ * case.weight[g])
-        for view in np.flatnonzero(chosen[g]).tolist():
-            classes = np.arange(point.theta.shape[1]) if case.shared else np.array([view])
-            variables = (classes[:, None] * width + n_free + mine).ravel()
-            norm = float(point.norms[g, view])
-            moving = point.theta if norm > 0 else point.correlation
-            direction = moving[used[mine]][:, classes].T.ravel()
-            direction /= np.linalg.norm(direction)
-            slope, bend = _derivatives(case, norm or LEAVING, level)
-            over = slope / norm if norm > 0 else 0.0
-            found.append(_Block(variables, direction, over, bend, norm == 0))
-    return found
-
-
-def _derivatives(case: check.Case, norm: float, level: float) -> tuple[float, float]:
-    """Return p' and p'' at a norm; of a jump in p'' the lower side."""
-    near = norm * np.array([1.0, 1.0 - BESIDE, 1.0 + BESIDE])
-    levels = np.full(3, level)
-    slope = case.penalty.radial_derivative(near, levels)
-    bend = case.penalty.radial_curvature(near, levels)
-    return float(slope[0]), float(bend.min())
-
-
-def _directions(inside: BoolArray, shifting: BoolArray, blocks: list[_Block]) -> FloatArray:
-    """Return orthonormal directions (m K, d) in which something may move, classes outermost.
-
-    Rows that a constant may be added to (over all classes) without any change leave it out.
-    """
-    width, n_outputs = inside.shape
-    contrasts = np.linalg.qr(np.eye(n_outputs) - 1.0 / n_outputs)[0][:, : n_outputs - 1]
-    parts = []
-    for row in range(width):
-        basis = contrasts if shifting[row] else np.eye(n_outputs)[:, inside[row]]
-        part = np.zeros((n_outputs, width, basis.shape[1]))
-        part[:, row] = basis
-        parts.append(part.reshape(n_outputs * width, -1))
-    for block in blocks:
-        if block.leaving:
-            parts.append(np.zeros((n_outputs * width, 1)))
-            parts[-1][block.variables, 0] = block.direction
-    return np.concatenate(parts, axis=1)
+    return max(float(over.max(initial=0.0)), left) / gradient_scale(case)

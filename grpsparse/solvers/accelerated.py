@@ -22,6 +22,7 @@ from grpsparse.solvers.support import (
     check_choice,
     check_flag,
     check_iterations,
+    endless,
     not_of_norms,
     unbounded,
 )
@@ -86,8 +87,8 @@ class Accelerated:
         return "exact"
 
     def supports(self, problem: Problem) -> str | None:
-        """Return None, unless a bound on the curvature is needed and there is none."""
-        return not_of_norms(problem) or unbounded(problem)
+        """Refuse what is not of norms, or lacks a bound on the curvature or a minimum."""
+        return not_of_norms(problem) or unbounded(problem) or endless(problem)
 
     def solve(self, problem: Problem, start: State, working: WorkingSet, task: Task) -> Solution:
         """Minimise over the task's groups; see :class:`grpsparse.solvers.protocol.Solver`."""

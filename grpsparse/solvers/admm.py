@@ -35,7 +35,13 @@ from grpsparse.solvers.composite import Composite
 from grpsparse.solvers.legs import Limits, Reached, minimise
 from grpsparse.solvers.protocol import Solution, Task
 from grpsparse.solvers.proximal_point import Point, Ridge, proximal_point
-from grpsparse.solvers.support import check_flag, check_iterations, not_of_norms, unbounded
+from grpsparse.solvers.support import (
+    check_flag,
+    check_iterations,
+    endless,
+    not_of_norms,
+    unbounded,
+)
 from grpsparse.solvers.working_set import WorkingSet
 
 __all__ = ["ADMM"]
@@ -111,8 +117,8 @@ class ADMM:
         return "exact"
 
     def supports(self, problem: Problem) -> str | None:
-        """Return None, unless a bound on the curvature is needed and there is none."""
-        return not_of_norms(problem) or unbounded(problem)
+        """Refuse what is not of norms, or lacks a bound on the curvature or a minimum."""
+        return not_of_norms(problem) or unbounded(problem) or endless(problem)
 
     def solve(self, problem: Problem, start: State, working: WorkingSet, task: Task) -> Solution:
         """Minimise over the task's groups; see :class:`grpsparse.solvers.protocol.Solver`."""

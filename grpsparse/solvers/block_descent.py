@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from grpsparse.problem import Problem, State
 from grpsparse.solvers.moment_sweeps import MomentSweeps
 from grpsparse.solvers.protocol import Solution, Task
-from grpsparse.solvers.support import check_sweeps, not_of_norms, unbounded
+from grpsparse.solvers.support import check_sweeps, not_of_norms, together, unbounded
 from grpsparse.solvers.sweeps import LARGEST_DAMPING, Sweeps
 from grpsparse.solvers.working_set import WorkingSet
 
@@ -57,8 +57,8 @@ class BlockDescent:
         return "block_descent"
 
     def supports(self, problem: Problem) -> str | None:
-        """Return None, unless blocks are not separate, or a bound on the curvature is missing."""
-        return not_of_norms(problem) or unbounded(problem)
+        """Refuse what is no sum over groups, and where a bound on the curvature is missing."""
+        return not_of_norms(problem) or together(problem) or unbounded(problem)
 
     def solve(self, problem: Problem, start: State, working: WorkingSet, task: Task) -> Solution:
         """Minimise over the task's groups; see :class:`grpsparse.solvers.protocol.Solver`."""

@@ -13,6 +13,7 @@ block is sqrt(d) times the norm that the penalty sees: its proximal step is that
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import cast
 
 import numpy as np
@@ -23,6 +24,7 @@ from grpsparse.penalties import JointPenalty
 from grpsparse.problem import Problem, State
 from grpsparse.problem.null import unpenalised_basis
 from grpsparse.solvers.protocol import Task
+from grpsparse.solvers.unseen import null_directions
 from grpsparse.solvers.working_set import WorkingSet
 
 __all__ = ["Composite"]
@@ -57,6 +59,9 @@ class Composite:
         Of the loss along a coordinate, typically.
     alone : bool
         Whether all other groups are zero.
+    highest : float
+        Bound on the curvature of the loss that no L has to exceed, infinite where none is known:
+        that by which certificates judge a steep penalty of all norms.
     """
 
     def __init__(self, problem: Problem, start: State, working: WorkingSet, task: Task) -> None:
@@ -74,6 +79,13 @@ class Composite:
         exact = working.exact_rows(np.concatenate([self._loose, self._bound]))
         self._given: FloatArray = exact
         self._make_rows(exact[: self._loose.size], exact[self._loose.size :])
+        self._unseen: FloatArray = np.zeros((self._bound.size, 0))
+        if problem.penalty.joint and cast(JointPenalty, problem.penalty).growing:
+            rows = exact[self._loose.size :]
+            self._unseen = null_directions(problem, rows, self.blocks.starts)
+        self.highest = inf
+        if problem.penalty.joint and problem.penalty.steep and self.scale.size:
+            self.highest = problem.blocks.together / float(self.scale[0])
         self._theta = np.zeros((top + working.size, problem.n_outputs))
         self._theta[:top] = start.intercept
         self._theta[top : top + start.theta.shape[0]] = start.theta
@@ -229,6 +241,10 @@ class Composite:
         if not weight.size:
             return out
         bound = out[self.n_free :]
+        if penalty.growing:  # what the loss does not see would grow from rounding
+            bound -= self._unseen @ (self._unseen.T @ bound)
+            if self.data.family.hessian == "softmax":
+                bound -= bound.mean(axis=1, keepdims=True)
         norms = self.blocks.norms(bound / self._root)
         length = step / float(self.scale[0])
         for v, view in enumerate(self.blocks.views(bound)):
@@ -240,11 +256,8 @@ class Composite:
 
     def paid(self, x: FloatArray) -> float:
         """Return the penalty of x."""
-        penalty, bound = self.problem.penalty, x[self.n_free :] / self._root
-        if not penalty.joint:
-            return self.blocks.value(penalty, bound, self.lambda_)
-        joint, norms = cast(JointPenalty, penalty), self.blocks.norms(bound)
-        return sum(joint.joint_value(each, self.blocks.weight, self.lambda_) for each in norms.T)
+        bound = x[self.n_free :] / self._root
+        return self.blocks.value(self.problem.penalty, bound, self.lambda_)
 
     def value(self, x: FloatArray, eta: FloatArray) -> float:
         """Return loss plus penalty."""
@@ -285,6 +298,27 @@ class Composite:
             paid = paid - penalty.radial_value(after[:, v], level)
             gains[:, v] = paid - segment_sums(view.sum(axis=1), blocks.starts)
         return gains, moved
+
+    def out_of_zero(self, x: FloatArray) -> FloatArray | None:
+        """Return x with one group in classes without any, None where none gains by itself.
+
+        For a penalty of all norms: the step of the group that gains most, as certificates judge it.
+        """
+        penalty, blocks = cast(JointPenalty, self.problem.penalty), self.blocks
+        empty = np.flatnonzero(~(self.norms(x) > 0).any(axis=0))
+        gradient = self._root * self.gradient(self.predictor(x))[self.n_free :]
+        size, out = blocks.norms(gradient), x.copy()
+        for v in empty.tolist():
+            norms = size[:, v] / self._group_curvature
+            alone = zip(norms[:, None], blocks.weight[:, None], strict=True)
+            paid = np.array([penalty.joint_value(r, w, self.lambda_) for r, w in alone])
+            gains = 0.5 * size[:, v] * norms - paid
+            best = int(np.argmax(gains)) if gains.size else 0
+            if not gains.size or not gains[best] > 0.0:
+                continue
+            step = -gradient / self._group_curvature[best]
+            out = self.with_block(out, step, best * size.shape[1] + v)
+        return out if (out != x).any() else None
 
     def with_block(self, x: FloatArray, moved: FloatArray, block: int) -> FloatArray:
         """Return x with one block, by its place in `gains`, from coefficients (m, K)."""

@@ -3,19 +3,23 @@
 A recursion finds the active blocks; there the objective is smooth, and Newton's method gives
 the last digits where the system is small. A penalty with infinite slope at 0, whose certificate
 looks at proximal points of single blocks, gets steps of single blocks in between: a fixed point
-of the step 1 / L of all blocks need not be one of 1 / L_g.
+of the step 1 / L of all blocks need not be one of 1 / L_g. A steep penalty of all norms gets them
+out of zero, a constraint on the number of groups a subset to start from, and exchanges in between.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
 from grpsparse.groups import FloatArray
+from grpsparse.penalties import GroupCardinality
 from grpsparse.problem import Problem, State
 from grpsparse.solvers.composite import Composite
+from grpsparse.solvers.exchange import Subsets
 from grpsparse.solvers.protocol import Solution, Task
 from grpsparse.solvers.sweeps import Sweeps
 from grpsparse.solvers.working_set import WorkingSet
@@ -88,21 +92,21 @@ def minimise(
         Whether Newton's method may be taken on the active blocks.
     """
     composite = Composite(problem, start, working, task)
-    at = Reached(composite.point(start), 0, settled=False, stiffness=0.0)
-    used, steps, patience = 0, 0, PATIENCE
-    penalty = problem.penalty
-    # Newton's method and single steps know penalties block by block, and the former no other groups
-    finish = finish and composite.alone and not penalty.joint
-    single = penalty.steep and not penalty.joint
+    between = _between(composite)
+    x, steps = between.opened(composite.point(start))
+    at = Reached(x, 0, settled=False, stiffness=0.0)
+    used, patience = 0, PATIENCE
+    finish = finish and composite.alone  # Newton's method knows no other groups
     while composite.rows.shape[0] and used < max_iter:
         limits = Limits(min(max_iter - used, patience), task.accuracy * problem.scale)
         at = recursion(composite, at, limits)
         used += at.n_iter
         if at.settled:
-            moved = _single_steps(composite, at) if single else None
+            moved = between.moved(at.x)
             if moved is None:
                 break
-            at = moved
+            at = replace(at, x=moved[0], settled=False)
+            steps += moved[1]
         elif finish:
             state, taken = _finished(problem, composite.state(at.x), working, task, accuracy=0.0)
             at = Reached(composite.point(state), 0, settled=False, stiffness=at.stiffness)
@@ -127,14 +131,71 @@ def _finished(
     return work.state(), taken
 
 
-def _single_steps(composite: Composite, at: Reached) -> Reached | None:
-    """Take the step of the block that gains most by itself, or return None where none gains."""
-    gains, moved = composite.single_steps(at.x)
-    if not gains.size:
-        return None
-    best = int(np.argmax(gains))
-    if not gains.flat[best] > SLACK * composite.problem.scale:
-        return None
-    return Reached(
-        composite.with_block(at.x, moved, best), at.n_iter, settled=False, stiffness=at.stiffness
-    )
+class _Between(Protocol):
+    """Moves that a recursion does not find, each to a point with the Newton steps it took."""
+
+    def opened(self, x: FloatArray) -> tuple[FloatArray, int]:
+        """Return where to begin."""
+
+    def moved(self, x: FloatArray) -> tuple[FloatArray, int] | None:
+        """Return a better point than one where the recursion stands, None where there is none."""
+
+
+def _between(composite: Composite) -> _Between:
+    """Return the moves that suit a penalty."""
+    penalty = composite.problem.penalty
+    if isinstance(penalty, GroupCardinality) and composite.blocks.weight.size:
+        return Subsets(composite, penalty)
+    if penalty.steep:
+        return _OutOfZero(composite) if penalty.joint else _SingleSteps(composite)
+    return _Nothing()
+
+
+@dataclass(frozen=True, slots=True)
+class _Nothing:
+    """No moves at all."""
+
+    def opened(self, x: FloatArray) -> tuple[FloatArray, int]:
+        """Return the point itself."""
+        return x, 0
+
+    def moved(self, x: FloatArray) -> None:
+        """Return None."""
+
+
+@dataclass(frozen=True, slots=True)
+class _OutOfZero:
+    """The first group of a penalty of all norms, whose price a step of all may not find worth."""
+
+    composite: Composite
+
+    def opened(self, x: FloatArray) -> tuple[FloatArray, int]:
+        """Return the point with one group where there was none."""
+        moved = self.composite.out_of_zero(x)
+        return (x, 0) if moved is None else (moved, 0)
+
+    def moved(self, x: FloatArray) -> tuple[FloatArray, int] | None:
+        """Return the same, None where nothing changes."""
+        moved = self.composite.out_of_zero(x)
+        return None if moved is None else (moved, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _SingleSteps:
+    """Proximal steps of single blocks."""
+
+    composite: Composite
+
+    def opened(self, x: FloatArray) -> tuple[FloatArray, int]:
+        """Return the point itself."""
+        return x, 0
+
+    def moved(self, x: FloatArray) -> tuple[FloatArray, int] | None:
+        """Take the step of the block that gains most by itself, if one gains."""
+        gains, moved = self.composite.single_steps(x)
+        if not gains.size:
+            return None
+        best = int(np.argmax(gains))
+        if not gains.flat[best] > SLACK * self.composite.problem.scale:
+            return None
+        return self.composite.with_block(x, moved, best), 0

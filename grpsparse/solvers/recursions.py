@@ -99,7 +99,9 @@ def step_from(
         turned = residual - composite.data.residual(moved)
         met = float(np.sum(weights * turned * (moved - eta)))
         length = float(np.vdot(change, change))
-        if length == 0.0:  # nothing moved but by rounding
+        if (
+            length == 0.0 or bound >= composite.highest
+        ):  # nothing moved but by rounding, or may more
             return Stepped(x, moved, change, gradient, bound)
         if met <= UP * bound * length:
             # there and back the curvature is as large as that; there alone it may be twice
@@ -109,6 +111,7 @@ def step_from(
         if met <= UP * bound * length:
             return Stepped(x, moved, change, gradient, bound)
         bound = RAISED * met / length if isfinite(met) else TWICE * bound
+        bound = min(bound, composite.highest)
 
 
 def opened(composite: Composite, at: Reached, limits: Limits) -> tuple[FloatArray, float, float]:

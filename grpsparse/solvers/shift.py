@@ -24,11 +24,11 @@ def class_shift(
     """Return the best constant of every row of theta (m, K), or None where none applies.
 
     Only blocks of one coefficient under a penalty that is linear plus ridge are shifted; larger
-    blocks find their shift in the sweeps.
+    blocks find their shift in the sweeps, penalties of all norms in their steps.
     """
     penalty = problem.penalty
     softmax = problem.data.family.hessian == "softmax"
-    if not softmax or penalty.code != LINEAR or penalty.nested:
+    if not softmax or penalty.code != LINEAR or penalty.nested or penalty.joint:
         return None
     single = (spans[:, 1] - spans[:, 0] == 1) & (spans[:, 3] - spans[:, 2] == 1)
     single &= levels[:, 0] > 0

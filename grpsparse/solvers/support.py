@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from grpsparse.errors import OptionError
-from grpsparse.penalties import OverlapNorm
+from grpsparse.penalties import JointPenalty, OverlapNorm
 from grpsparse.problem import Problem
 
 __all__ = [
@@ -11,7 +13,9 @@ __all__ = [
     "check_flag",
     "check_iterations",
     "check_sweeps",
+    "endless",
     "not_of_norms",
+    "together",
     "unbounded",
 ]
 
@@ -35,6 +39,33 @@ def unbounded(problem: Problem) -> str | None:
         f"the {penalty.title} judges zeros by a proximal step, whose length needs a bound on "
         f"the curvature of the loss, and that of the {family.title} family has none; take "
         "'group_cel0', 'group_log_sum' or 'group_mcp'."
+    )
+
+
+def together(problem: Problem) -> str | None:
+    """Return why a problem cannot be solved block by block, None where it can."""
+    penalty = problem.penalty
+    if not penalty.joint:
+        return None
+    return (
+        f"the {penalty.title} is one penalty of all groups, and steps of single blocks stop where "
+        f"none of them can move alone; take solver={penalty.solver!r}."
+    )
+
+
+def endless(problem: Problem) -> str | None:
+    """Return why an objective has no minimum, None where it may have one.
+
+    The softmax does not see a shift of all classes. A penalty that falls as norms grow does, and
+    where classes have groups of their own it cannot be held fixed without undoing zeros.
+    """
+    penalty, family = problem.penalty, problem.data.family
+    growing = penalty.joint and cast(JointPenalty, penalty).growing
+    if not growing or problem.blocks.shared or family.hessian != "softmax":
+        return None
+    return (
+        f"with separate classes the {penalty.title} falls without end as all classes are shifted, "
+        "which the softmax does not see; take class_groups='shared', or 'group_l1_l2'."
     )
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
 from grpsparse.families import ScaleFamily
 from grpsparse.groups import FloatArray, SingleArray
+from grpsparse.penalties import JointPenalty
 from grpsparse.problem import Problem, State
 from grpsparse.problem.smooth import ROUNDING, newton
-from grpsparse.solvers.curved import PenaltyBlocks
+from grpsparse.solvers.curved import JointBlocks, PenaltyBlocks
 from grpsparse.solvers.nested import NestedBlocks
 from grpsparse.solvers.protocol import Task
 from grpsparse.solvers.shift import class_shift
 from grpsparse.solvers.sources import Sources
+from grpsparse.solvers.unseen import unseen_directions
 from grpsparse.solvers.weighted import weighted_gram
 from grpsparse.solvers.working_set import WorkingSet
 
@@ -283,7 +286,29 @@ class Sweeps:
         return self._radial_blocks() if self._own is None else self._own
 
     def _radial_blocks(self) -> PenaltyBlocks:
-        return PenaltyBlocks.of(self.problem.penalty, self.spans, self.levels, self.theta.shape)
+        blocks = PenaltyBlocks.of(self.problem.penalty, self.spans, self.levels, self.theta.shape)
+        penalty = self.problem.penalty
+        if not penalty.joint or not self.levels.any():
+            return blocks
+        shared = self.problem.blocks.shared
+        case = np.zeros_like(self.spans[:, 2]) if shared else self.spans[:, 2]
+        parts = (blocks.penalty, blocks.owner, blocks.level, blocks.single)
+        return JointBlocks(*parts, case, self.task.lambda_, self._unseen(), self.problem.curvature)
+
+    def _unseen(self) -> FloatArray:
+        """Return directions (top + m, K, H) of active groups that have to be held at zero."""
+        top, held = self.working.top, self.working.blocks
+        if not cast(JointPenalty, self.problem.penalty).growing:
+            return np.zeros((*self.theta.shape, 0))
+        norms = held.norms(self.theta[top:])
+        active = np.flatnonzero(held.penalised & (norms > 0).any(axis=1))
+        rows = held.rows(active) + top
+        found = unseen_directions(
+            self.problem, self.working.exact_rows(rows), held.part(active).starts
+        )
+        out = np.zeros((*self.theta.shape, found.shape[2]))
+        out[rows] = found
+        return out
 
     def finish(self, accuracy: float) -> int:
         """Shift classes, then take Newton steps on the active blocks if they are few."""

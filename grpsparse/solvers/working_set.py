@@ -209,6 +209,12 @@ class WorkingSet:
         """Return coefficients of an earlier, smaller working set with zeros for the new rows."""
         return grown_to(self.size, theta)
 
+    def everywhere(self, norms: FloatArray) -> FloatArray:
+        """Return norms of blocks of all groups, (G, K'), from those of the groups gathered."""
+        out = np.zeros((self.held.size, norms.shape[1]))
+        out[self.groups[: norms.shape[0]]] = norms
+        return out
+
     @property
     def rounded(self) -> Sources | None:
         """The stored columns, where products may be taken with them although they are rounded."""

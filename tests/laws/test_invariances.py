@@ -257,7 +257,8 @@ def test_a_gaussian_offset_is_taken_off_the_response(cases: Any, penalty: str) -
 # MCP has the root of lambda both as a slope and as a norm.
 NORM_IN_UNITS_OF_Y = ("elastic_net", "transformed_l1", "log_sum", "composite_mcp")
 # The power of the units of y in lambda, where it is not 1: what a group costs is a loss.
-POWER = {"group_lq": 1.5, "group_l0": 2.0, "group_cel0": 2.0}
+POWER = {"group_lq": 1.5, "group_l0": 2.0, "group_cel0": 2.0, "group_hoyer": 2.0}
+POWER["group_cardinality"] = 0.0  # any lambda is the same
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ STILL = 1e-12
 SAME_OBJECTIVE = 1e-11  # of the null deviance
 SAME_ETA = 1e-5  # the root of what the certificate and STILL leave
 STEP = 1e-7  # of differences
+PROXIMAL = 1e-8  # the same, where a proximal map of all norms multiplies it
 NEARLY_ZERO = 1e-9  # by which a certificate of 1e-12 may miss a proximal point
 SLOPE = 1e-5  # what rounding over STEP, and STEP times the curvature, may make of a zero slope
 LABELS = np.array(["a", "a", "a", "b", "b", "c", "c", "d", "e", "e"])
@@ -49,6 +50,12 @@ def composite_mcp(b: np.ndarray, l: float, v: float) -> float:
 NESTED = {
     "composite_mcp": composite_mcp,
     "group_exponential_lasso": lambda b, l, v: 3 * l**2 * (1 - np.exp(-v * b.sum() / (3 * l))) / v,
+}
+# Of all norms r with their weights w; the parameters are 0.5 and 3.
+JOINT = {
+    "group_l1_l2": lambda r, w, l: l * (w @ r - 0.5 * np.linalg.norm(r)),
+    "group_hoyer": lambda r, w, l: l * (w @ r) ** 2 / (r @ r) if r.any() else 0.0,
+    "group_cardinality": lambda r, w, l: np.inf if np.count_nonzero(r) > 3 else 0.0,  # noqa: ARG005
 }
 CONVEX = (
     "group_lasso",
@@ -176,6 +183,8 @@ class Reference:
     def p(self, t: np.ndarray, l: float) -> np.ndarray:
         """Return p(t; l) of the table of penalties, without the single coefficients' part."""
         alpha = ALPHA.get(self.penalty, 1.0)
+        if self.penalty in JOINT:
+            return JOINT[self.penalty](np.atleast_1d(t), np.ones(1), l)
         if self.penalty == "sparse_group_lasso":
             return (1 - alpha) * l * t
         if self.penalty in CONVEX:
@@ -198,6 +207,9 @@ class Reference:
         total = self.loss(eta)
         if self.penalty == "trace_norm":
             return total + lambda_ * float(np.linalg.norm(T, "nuc"))
+        if self.penalty in JOINT:
+            norms = np.array([np.linalg.norm(T[g]) for g in self.groups])
+            return total + JOINT[self.penalty](norms, np.array(self.weight), lambda_)
         for g, weight in zip(self.groups, self.weight, strict=True):
             if self.penalty in NESTED:
                 total += NESTED[self.penalty](np.abs(T[g]), lambda_ * weight, self.rescale())
@@ -267,6 +279,11 @@ def coefficients(fit: gs.PathFit, at: int) -> tuple[np.ndarray, np.ndarray]:
     return np.atleast_1d(fit.intercept_path[at]), B[:, None] if B.ndim == 1 else B
 
 
+def set_of(labels: np.ndarray) -> list[Any]:
+    """Return the labels in the order in which they come."""
+    return list(dict.fromkeys(labels.tolist()))
+
+
 def probabilities(family: str, eta: np.ndarray) -> np.ndarray:
     """Linear predictors up to what the family cannot see."""
     if family == "cox":
@@ -309,7 +326,7 @@ def test_no_direction_lowers_the_objective(case: Any, penalty: str) -> None:
     for standardize in standardisations(penalty):
         fit = case.fit(penalty=penalty, standardize=standardize, n_lambda=4, tol=1e-12)
         reference = Reference(case, penalty, standardize, plain=True)
-        for at in (2,):
+        for at in (min(2, fit.lambda_.size - 1),):
             b0, B = coefficients(fit, at)
             lambda_ = float(fit.lambda_[at])
             value = reference.at(b0, B, lambda_)
@@ -380,6 +397,29 @@ def test_blocks_of_a_steep_penalty_are_their_own_proximal_points(
     assert fit.n_terms[-1] > 0
 
 
+@pytest.mark.parametrize("name", JOINT)
+@pytest.mark.parametrize("standardize", ["group", "column"])
+def test_a_penalty_of_all_norms_has_proximal_points(case: Any, name: str, standardize: str) -> None:
+    """At step 1 / L, L the family's largest curvature times the norm of Z'WZ."""
+    if gs.families.get(case.family).curvature_bound is None:
+        pytest.skip("there is no step")
+    fit = case.fit(penalty=name, standardize=standardize, n_lambda=6, tol=1e-12)
+    reference = Reference(case, name, standardize, plain=True)
+    chosen = gs.penalties.get(name)
+    bend = reference.rescale() * np.linalg.norm(reference.Z, 2) ** 2 / len(case.y)
+    for at, lambda_ in enumerate(fit.lambda_.tolist()):
+        b0, B = coefficients(fit, at)
+        slope = reference.Z.T @ reference.residual(b0 + case.X @ B)
+        pairs = zip(reference.groups, reference.root, strict=True)
+        T = np.concatenate([root @ B[g] for g, root in pairs])
+        ahead = T - slope / bend
+        norms = np.array([np.linalg.norm(ahead[g]) for g in reference.groups])
+        new = chosen.joint_prox(norms, np.array(reference.weight), 1 / bend, lambda_)
+        for g, before, after in zip(reference.groups, norms, new, strict=True):
+            np.testing.assert_allclose(T[g], ahead[g] * after / before, atol=PROXIMAL)
+    assert fit.n_terms[-1] > 0
+
+
 @pytest.mark.parametrize("standardize", ["group", "column", False])
 def test_groups_at_right_angles_are_proximal_points(
     cases: Any, penalty: str, standardize: Any
@@ -399,10 +439,14 @@ def test_groups_at_right_angles_are_proximal_points(
         X, case.y, penalty=penalty, standardize=standardize, n_lambda=8, tol=TIGHT, **groups
     )
     for at, lambda_ in enumerate(fit.lambda_.tolist()):
-        for place, label in enumerate(dict.fromkeys(labels.tolist())):
+        for place, label in enumerate(set_of(labels)):
             inside = labels == label
             weight = float(fit.group_weights[place])
-            if penalty == "sparse_group_lasso":
+            if chosen.joint:
+                norms = np.array([np.linalg.norm(z[labels == each]) for each in set_of(labels)])
+                new = chosen.joint_prox(norms, fit.group_weights, 1.0, lambda_)
+                expected = z[inside] * new[place] / norms[place]
+            elif penalty == "sparse_group_lasso":
                 single = np.sign(z[inside]) * np.maximum(np.abs(z[inside]) - 0.05 * lambda_, 0)
                 expected = gs.GroupLasso().prox(single, 0.95, lambda_ * weight)
             else:

@@ -72,6 +72,8 @@ def test_paths_are_certified_and_start_at_lambda_max(
     for more in ({}, {"weights": three.weights, "offset": three.offset, "intercept": False}):
         fit = three.fit(**options, **more)
         certified(fit)
+        if chosen.constraint:  # every lambda above 0 is the same problem
+            continue
         top = float(fit.lambda_[0])
         norms = three.fit(lambda_=[top, 0.99 * top], tol=1e-12, **options, **more).group_norms
         assert not norms[0].any()
