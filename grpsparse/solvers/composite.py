@@ -60,6 +60,8 @@ class Composite:
     highest : float
         Bound on the curvature of the loss that no L has to exceed, infinite where none is known:
         that by which certificates judge a steep penalty of all norms.
+    alone : bool
+        Whether all other groups are zero.
     """
 
     def __init__(self, problem: Problem, start: State, working: WorkingSet, task: Task) -> None:
@@ -90,7 +92,8 @@ class Composite:
         self._base: FloatArray = self.data.offset
         others = self._theta.copy()
         others[self._loose] = others[self._bound] = 0.0
-        if others.any():
+        self.alone = not others.any()
+        if not self.alone:
             self._base = self._base + working.predictor(others)
 
     @property
@@ -170,6 +173,23 @@ class Composite:
             return moved
 
         return bent
+
+    def curvature_there(self, eta: FloatArray, moved: FloatArray, residual: FloatArray) -> float:
+        """Return twice what the loss at `moved` is above its tangent at eta, rounding taken off.
+
+        Parameters
+        ----------
+        eta, moved : ndarray of shape (n, K)
+        residual : ndarray of shape (n, K)
+            At eta.
+        """
+        data = self.data
+        if data.family.hessian == "constant":
+            return 0.0  # as there and back
+        before, after = data.loss(eta), data.loss(moved)
+        along = float(np.sum(data.weights[:, None] * residual * (moved - eta)))
+        size = abs(before) + abs(after) + abs(along)
+        return 2.0 * (after - before + along - ROUNDING * size)
 
     def largest_curvature(self, eta: FloatArray) -> float:
         """Return the largest eigenvalue of the Hessian of the loss, from below.

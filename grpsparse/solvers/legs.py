@@ -96,6 +96,7 @@ def minimise(
     x, steps = between.opened(composite.point(start))
     at = Reached(x, 0, settled=False, stiffness=0.0)
     used, patience = 0, PATIENCE
+    finish = finish and composite.alone  # Newton's method knows no other groups
     while composite.rows.shape[0] and used < max_iter:
         limits = Limits(min(max_iter - used, patience), task.accuracy * problem.scale)
         at = recursion(composite, at, limits)

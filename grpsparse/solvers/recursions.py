@@ -1,9 +1,10 @@
 """Accelerated proximal gradient steps, one recursion for each kind of penalty.
 
 Steps are 1 / L, where L need not be known: on the way from y to its proximal point x the
-curvature of the loss is sum_i w_i (g_i(x) - g_i(y)) (eta_i(x) - eta_i(y)) over ||x - y||^2,
-which costs no product with the columns and, being made of differences, holds to rounding. Where
-it exceeds L, L is raised and the step is taken again.
+curvature of the loss is sum_i w_i (g_i(x) - g_i(y)) (eta_i(x) - eta_i(y)) over ||x - y||^2, on
+average there and back, and that there alone follows from the values of the loss. Neither costs a
+product with the columns; the first, being made of differences, holds to rounding. Where one exceeds
+L, L is raised and the step is taken again.
 
 References: Beck & Teboulle (2009), doi:10.1137/080716542; O'Donoghue & Candes (2015),
 doi:10.1007/s10208-013-9150-3, for restarts; Ghadimi & Lan (2016),
@@ -98,7 +99,14 @@ def step_from(
         turned = residual - composite.data.residual(moved)
         met = float(np.sum(weights * turned * (moved - eta)))
         length = float(np.vdot(change, change))
-        if met <= UP * bound * length or bound >= composite.highest:
+        if bound >= composite.highest:
+            return Stepped(x, moved, change, gradient, bound)
+        if met <= UP * bound * length:
+            # there and back the curvature is as large as that; there alone it may be twice
+            if 2.0 * met <= bound * length:
+                return Stepped(x, moved, change, gradient, bound)
+            met = max(met, composite.curvature_there(eta, moved, residual))
+        if met <= UP * bound * length:
             return Stepped(x, moved, change, gradient, bound)
         bound = RAISED * met / length if isfinite(met) else TWICE * bound
         bound = min(bound, composite.highest)
