@@ -99,9 +99,7 @@ def step_from(
         turned = residual - composite.data.residual(moved)
         met = float(np.sum(weights * turned * (moved - eta)))
         length = float(np.vdot(change, change))
-        if (
-            length == 0.0 or bound >= composite.highest
-        ):  # nothing moved but by rounding, or may more
+        if length == 0.0 or bound >= composite.highest:
             return Stepped(x, moved, change, gradient, bound)
         if met <= UP * bound * length:
             # there and back the curvature is as large as that; there alone it may be twice
