@@ -227,7 +227,7 @@ def _best(penalty: _Mapped, size: FloatArray, step: float, level: float) -> Floa
         value = cost(point)
         if value < least:
             best, least = point, value
-    return best
+    return np.where(best > LEAVING * size, best, 0.0)
 
 
 def _first_root(
