@@ -35,7 +35,8 @@ __all__ = ["Composed", "NestedFunctions", "compose", "entry_critical", "largest_
 
 ACCURACY = 1e-15  # relative change at which a search for a root has ended
 MOST_STEPS = 200
-LEAVING = 1e-12  # of a coefficient: what rounding leaves of it at its own threshold
+LEAVING = 1e-12  # of a coefficient, below which it is at its own threshold, where slopes jump
+DUST = 1e-14  # the same, below which rounding alone has left it
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +228,7 @@ def _best(penalty: _Mapped, size: FloatArray, step: float, level: float) -> Floa
         value = cost(point)
         if value < least:
             best, least = point, value
-    return best
+    return np.where(best > DUST * size, best, 0.0)
 
 
 def _first_root(
