@@ -127,7 +127,7 @@ def test_one_sweep_is_not_enough_and_says_so(data, monkeypatch):
 
 
 def test_solvers_by_name():
-    assert names() == ("block_descent", "accelerated", "admm")
+    assert names() == ("block_descent", "accelerated", "admm", "latent_dual", "overlapping")
     assert get("block_descent") == BlockDescent()
     with pytest.raises(OptionError, match="block_descent"):
         get("block_decent")
