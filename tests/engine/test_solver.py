@@ -129,7 +129,15 @@ def test_one_sweep_is_not_enough_and_says_so(data, monkeypatch):
 
 
 def test_solvers_by_name():
-    assert names() == ("block_descent", "accelerated", "admm", "reweighted", "varpro")
+    assert names() == (
+        "block_descent",
+        "accelerated",
+        "admm",
+        "reweighted",
+        "varpro",
+        "latent_dual",
+        "overlapping",
+    )
     assert get("reweighted") == Reweighted()
     assert get("block_descent") == BlockDescent()
     with pytest.raises(OptionError, match="block_descent"):
