@@ -117,9 +117,8 @@ def fit(
     max_terms : int, optional
         Stop once more groups than this are active.
     solver : str or Solver
-        A name of :func:`grpsparse.solvers.names` (``"block_descent"``, ``"accelerated"``,
-        ``"admm"``), or an object such as ``gs.solvers.ADMM(rho=0.5)``; auto takes what the
-        penalty is best solved by.
+        A name of :func:`grpsparse.solvers.names`, or an object such as
+        ``gs.solvers.ADMM(rho=0.5)``; auto takes what suits the penalty.
     backend : {"auto", "numpy"}
     dtype : {"float64", "float32"}
         Storage of dense columns; certificates are computed in float64, of the columns as stored.
@@ -138,12 +137,8 @@ def fit(
     Raises
     ------
     GrpsparseError
-        Whatever is wrong with the input; see :mod:`grpsparse.errors`.
-
-    Warns
-    -----
-    ConvergenceWarning
-        Once, if points did not reach `tol`.
+        Whatever is wrong with the input; see :mod:`grpsparse.errors`. Points that do not reach
+        `tol` are warned of once, by a ConvergenceWarning.
 
     References
     ----------
