@@ -69,6 +69,7 @@ class OverlapNorm(OverlapGroupLasso):
     weight: FloatArray
 
     joint: ClassVar[bool] = True
+    growing: ClassVar[bool] = False
 
     def norms(self, b: FloatArray) -> FloatArray:
         """Return the norms (G,) of coefficients (p, K)."""
@@ -86,6 +87,17 @@ class OverlapNorm(OverlapGroupLasso):
         each = np.repeat(pull, np.diff(self.starts)) * norms[self.index]
         each += np.repeat(np.where(sizes > 0, 0.0, self.weight), np.diff(self.starts))
         return np.asarray(lambda_ * np.bincount(self.index, weights=each, minlength=norms.size))
+
+    def joint_limit(
+        self,
+        norms: Array,
+        weight: Array,
+        lambda_: float,
+        alone: Array,  # noqa: ARG002
+        together: float,  # noqa: ARG002
+    ) -> Array:
+        """Return the slopes: a longest gradient that lets a column stay at zero, (p,)."""
+        return self.joint_slope(norms, weight, lambda_)
 
     def joint_prox(self, norms: Array, weight: Array, step: float, lambda_: float) -> Array:  # noqa: ARG002
         """Return the norms (p,) of the proximal point."""

@@ -58,7 +58,7 @@ class BlockDescent:
 
     def supports(self, problem: Problem) -> str | None:
         """Refuse what is no sum over groups, and where a bound on the curvature is missing."""
-        return not_of_norms(problem) or together(problem) or unbounded(problem)
+        return not_of_norms(problem) or unbounded(problem) or together(problem)
 
     def solve(self, problem: Problem, start: State, working: WorkingSet, task: Task) -> Solution:
         """Minimise over the task's groups; see :class:`grpsparse.solvers.protocol.Solver`."""

@@ -17,6 +17,7 @@ Systems 23; Villa, Rosasco, Mosci & Verri (2014), doi:10.1007/s10589-013-9628-6.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 
@@ -111,7 +112,7 @@ class LatentColumns(Composite):
 
     def __init__(self, problem: Problem, start: State, working: WorkingSet, task: Task) -> None:
         self.problem, self.data, self.lambda_ = problem, problem.data, task.lambda_
-        self.curvature, self._working = problem.curvature, working
+        self.curvature, self._working, self.highest = problem.curvature, working, inf
         top, held = working.top, working.blocks
         inside = task.groups[working.groups]
         under = inside & held.penalised & (task.lambda_ > 0)

@@ -20,6 +20,7 @@ BOUNDS = {
     "gamma": None,
     "negative_binomial": None,
     "sqrt_gaussian": None,  # 1 / sigma0 is one, but far above the curvature of fits
+    "cox": None,
 }
 
 

@@ -8,7 +8,7 @@ import pytest
 from scipy.optimize import minimize
 
 from grpsparse.errors import FamilyError, ResponseError
-from grpsparse.families import JointFamily, ScaleFamily, SqrtGaussian, for_rows
+from grpsparse.families import JointFamily, ScaleFamily, SqrtGaussian, among
 from grpsparse.families.adaptive import for_data
 from grpsparse.results import check_conjugate
 
@@ -200,7 +200,7 @@ def test_without_weights_all_rows_are_alike():
     rng = np.random.default_rng(1)
     y, eta = rng.normal(size=(2, 30, 2))
     family = SqrtGaussian(0.1)
-    known = for_rows(family, y, np.full(30, 7.0))
+    known = among(family, y, np.full(30, 7.0))
     np.testing.assert_allclose(known.loss(y, eta), family.loss(y, eta), rtol=EXACT)
     np.testing.assert_allclose(known.conjugate(y, 0.1 * y, eta), family.conjugate(y, 0.1 * y, eta))
 

@@ -77,11 +77,9 @@ class Reference:
         n = len(case.y)
         self.family, self.penalty = case.family, penalty
         self.w = np.full(n, 1 / n) if plain else case.weights / case.weights.sum()
-        y = np.asarray(getattr(case.y, "event", case.y))[:, None].astype(
-            float if case.family == "cox" else None
-        )
-        self.at_risk = None
+        y, self.at_risk = np.asarray(getattr(case.y, "event", case.y))[:, None], None
         if case.family == "cox":
+            y = y.astype(float)
             self.at_risk = case.y.stop[:, None] <= case.y.stop
         if case.family in ("binomial", "multinomial"):
             levels = np.unique(case.y)

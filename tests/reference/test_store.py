@@ -15,7 +15,7 @@ def read(folder):
 
 def test_no_case_is_lost():
     cases = read("cases").values()
-    assert Counter(case["kind"] for case in cases) == {"path": 84, "cv": 17}
-    families = {"gaussian", "binomial", "multinomial", "poisson", "mgaussian"}
+    assert Counter(case["kind"] for case in cases) == {"path": 93, "cv": 18}
+    families = {"gaussian", "binomial", "multinomial", "poisson", "mgaussian", "cox"}
     assert {case["family"] for case in cases} == families
     assert {case["data"] for case in cases} == set(read("data"))

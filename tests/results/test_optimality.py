@@ -54,6 +54,9 @@ def objective(model: gs.PathFit, number: int, intercept, coef) -> float:
     penalty = penalty.rescaled(bend)
     if penalty.elementwise:
         return loss + penalty.value(coef, lambda_)
+    if penalty.joint:
+        norms = np.array([np.linalg.norm(coef[g == LABELS]) for g in np.unique(LABELS)])
+        return loss + penalty.joint_value(norms, model.group_weights, lambda_)
     paid = [
         penalty.value(coef[g == LABELS], lambda_ * w)
         for g, w in zip(np.unique(LABELS), model.group_weights, strict=True)
