@@ -12,13 +12,14 @@ negative log likelihood, so that on our scale its penalty is P(2 t; l) / 2 (`hal
 itself, `rescaled` the default of this package and of ncvreg). And in linear models its strong rule
 halves the gradient and looks at nothing that was discarded: such solutions are not stationary.
 
-References: Yang, Asgharian, Bhatnagar (2024), doi:10.1080/10618600.2024.2362216.
+References: Yang, Asgharian & Bhatnagar (2022), arXiv:2009.10629.
 """
 
 from __future__ import annotations
 
 import time
 from functools import lru_cache
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -59,22 +60,13 @@ PENALTIES: dict[tuple[str, str], gs.penalties.Penalty] = {
 
 def cells() -> list[Cell]:
     """24 cells of the table, with two penalties on the scales that make a difference."""
-    found = []
-    for family, scales in (("gaussian", ["plain"]), ("binomial", ["half", "plain", "rescaled"])):
-        for rho in CORRELATIONS:
-            for ratio in RATIOS:
-                for scale in scales:
-                    for penalty in ("mcp", "scad"):
-                        found.append(
-                            {
-                                "family": family,
-                                "rho": rho,
-                                "snr": ratio,
-                                "penalty": penalty,
-                                "scale": scale,
-                            }
-                        )
-    return found
+    scales = {"gaussian": ("plain",), "binomial": ("half", "plain", "rescaled")}
+    return [
+        {"family": family, "rho": rho, "snr": ratio, "penalty": penalty, "scale": scale}
+        for family in SIGNALS
+        for rho, ratio, scale in product(CORRELATIONS, RATIOS, scales[family])
+        for penalty in ("mcp", "scad")
+    ]
 
 
 @lru_cache(maxsize=1)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from . import signals
+from . import grid, signals, stages
 from .study import Study
 
-STUDIES: dict[str, Study] = {study.name: study for study in (signals.STUDY,)}
+STUDIES: dict[str, Study] = {
+    study.name: study for study in (stages.STUDY, grid.STUDY, signals.STUDY)
+}
