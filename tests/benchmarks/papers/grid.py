@@ -41,7 +41,7 @@ PENALTIES: dict[str, dict[str, Any]] = {
     "group_transformed_l1": {"a": 0.3},
     "group_log_sum": {"eps": 0.1},
     "group_lq": {"q": 0.5},
-    "group_l1l2": {},
+    "group_l1_l2": {},
 }
 LAMBDAS, MIN_RATIO = 40, 0.01
 TOL = 1e-5

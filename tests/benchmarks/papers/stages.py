@@ -10,8 +10,8 @@ lambda and theta, the best in the mean over all seeds.
 `solver` "stages" writes the relaxation out as fits with penalty factors 0 and 1; "reweighted" is
 the solver of the package with that number of stages.
 
-References: Zhang (2008), Advances in Neural Information Processing Systems 21; Zhang (2010), Journal
-of Machine Learning Research 11, 1081-1107.
+References: Zhang (2008), Advances in Neural Information Processing Systems 21; Zhang (2010),
+Journal of Machine Learning Research 11, 1081-1107.
 """
 
 from __future__ import annotations

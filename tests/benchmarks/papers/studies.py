@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from . import grid, signals, stages
+from . import agreement, grid, multitask, overlap, recovery, signals, stages
 from .study import Study
 
 STUDIES: dict[str, Study] = {
-    study.name: study for study in (stages.STUDY, grid.STUDY, signals.STUDY)
+    module.STUDY.name: module.STUDY
+    for module in (overlap, multitask, recovery, stages, grid, signals, agreement)
 }
