@@ -87,7 +87,9 @@ def run(cell: Cell, seed: int) -> Measures:
         raise Missing(f"penalty {name!r}")
     X, y = draw(family, seed)
     penalty = type(gs.penalties.get(name))(**cell["options"])
-    size = 1 if penalty.elementwise else SIZE
+    size, groups = SIZE, np.repeat(np.arange(GROUPS), SIZE)
+    if penalty.elementwise:
+        size, groups = 1, "column"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", gs.errors.ConvergenceWarning)
         try:
@@ -97,8 +99,7 @@ def run(cell: Cell, seed: int) -> Measures:
                 y,
                 family=family,
                 penalty=penalty,
-                groups=np.repeat(np.arange(GROUPS * SIZE // size), size),
-                class_groups="auto",
+                groups=groups,
                 group_weight=None,
                 standardize=False,
                 n_lambda=2,
