@@ -157,7 +157,7 @@ def summary(cell: Cell, runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def means(measures: list[Measures]) -> tuple[Measures, Measures]:
-    """Means and standard errors of every measure, to six digits."""
+    """Means and standard errors of every measure."""
     mean, error = {}, {}
     for name in measures[0]:
         values = np.array([m[name] for m in measures], dtype=float)
@@ -170,7 +170,7 @@ def means(measures: list[Measures]) -> tuple[Measures, Measures]:
 
 
 def rounded(values: np.ndarray) -> Any:
-    """Six significant digits; None where there is no number."""
+    """Twelve significant digits, for objectives to compare; None where there is no number."""
     if np.ndim(values) > 0:
         return [rounded(value) for value in values]
-    return float(f"{values:.6g}") if np.isfinite(values) else None
+    return float(f"{values:.12g}") if np.isfinite(values) else None
