@@ -77,6 +77,7 @@ def conduct(
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{study.name}.runs.jsonl"
     cells = study.cells()
+    mend(path)
     found = {(key_of(run["cell"]), run["seed"]) for run in read_runs(path)}
     # Seeds outside: a run that is stopped has covered all cells alike.
     wanted = [c for c in cells if all(str(c.get(k)) == v for k, v in (only or {}).items())]
@@ -123,12 +124,18 @@ def attempt(run: Callable[[Cell, int], Measures], cell: Cell, seed: int) -> Meas
         return str(reason)
 
 
+def mend(path: Path) -> None:
+    """Drop a last line that was cut off."""
+    if path.exists():
+        kept = path.read_text(encoding="utf-8")
+        path.write_text(kept[: kept.rfind("\n") + 1], encoding="utf-8")
+
+
 def read_runs(path: Path) -> list[dict[str, Any]]:
-    """Runs that were kept; a last line that was cut off is not one."""
+    """Runs that were kept."""
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").split("\n")
-    return [json.loads(line) for line in lines[:-1]]
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def publish(study: Study, cells: list[Cell], path: Path, out: Path) -> dict[str, Any]:
