@@ -43,7 +43,8 @@ PENALTIES: dict[str, dict[str, Any]] = {
     "group_lq": {"q": 0.5},
     "group_l1_l2": {},
 }
-LAMBDAS, MIN_RATIO = 40, 0.01
+LAMBDAS, MIN_RATIO = 30, 0.02
+MOST_GROUPS = 80  # where a path ends
 TOL = 1e-5
 
 
@@ -104,6 +105,7 @@ def run(cell: Cell, seed: int) -> Measures:
         groups=np.repeat(np.arange(GROUPS), SIZE),
         n_lambda=LAMBDAS,
         lambda_min_ratio=MIN_RATIO,
+        max_terms=MOST_GROUPS,
         tol=TOL,
         progress=False,
     )
@@ -114,6 +116,7 @@ def run(cell: Cell, seed: int) -> Measures:
         **recovered(fit.coef_path[best], truth),
         "loss": float(loss[best]),
         "index": best,
+        "last": len(loss) - 1,
         "certificate": float(fit.certificate[best]),
         "worst_certificate": float(np.max(fit.certificate)),
         "seconds": seconds,
@@ -144,6 +147,7 @@ STUDY = Study(
         "penalties": PENALTIES,
         "n_lambda": LAMBDAS,
         "lambda_min_ratio": MIN_RATIO,
+        "max_terms": MOST_GROUPS,
         "tol": TOL,
     },
 )
