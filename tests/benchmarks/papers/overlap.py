@@ -2,10 +2,11 @@
 
 100 rows, 1000 columns from U(-1, 1), 199 groups of 10 neighbours that share 5 with the next; the
 first 25 columns have coefficients from U(0, 1), noise at 20 dB (variance of the signal over that
-of the noise 100). 5-fold cross-validation chooses lambda; ridge regression on the selected
-columns, its level by leave-one-out error, is the debiased fit. Part "recovery" sets the latent
-penalty beside two that do not know the overlap: the lasso, and a group lasso by tens. Part "time"
-fits one lambda, 5% of lambda_max, with columns duplicated (block descent) and without
+of the noise 100). 5-fold cross-validation chooses lambda, by the smallest error or the 1-SE rule;
+ridge regression on the selected columns, its level by leave-one-out error, is the debiased fit.
+Errors on 500 new rows are relative to the variance of their response. Part "recovery" sets the
+latent penalty beside two that do not know the overlap: the lasso, and a group lasso by tens. Part
+"time" fits one lambda, 5% of lambda_max, with columns duplicated (block descent) and without
 (latent_dual), as neighbours share more.
 
 References: Mosci, Villa, Verri & Rosasco (2010), Advances in Neural Information Processing
@@ -80,24 +81,25 @@ def recovery(method: str, seed: int) -> Measures:
         "lasso": {"penalty": "lasso"},
         "tens": {"penalty": "group_lasso", "groups": np.arange(COLUMNS) // SIZE},
     }[method]
-    begin = time.perf_counter()
+    begin = time.process_time()
     cv = gs.fit_cv(
         train, y[:ROWS], n_folds=FOLDS, seed=seed, standardize="column", progress=False, **options
     )
-    seconds = time.perf_counter() - begin
-    coef = cv.path.coef_path[cv.index_min]
-    chosen = coef != 0
-    eta = new @ coef + cv.path.intercept_path[cv.index_min]
-    again = ridge(train[:, chosen], y[:ROWS], new[:, chosen])
-    variance = np.var(y[ROWS:])
-    return {
-        "missed": int(np.sum(active & ~chosen)),
-        "wrong": int(np.sum(chosen & ~active)),
-        "test_error": float(np.mean((y[ROWS:] - eta) ** 2) / variance),
-        "debiased_error": float(np.mean((y[ROWS:] - again) ** 2) / variance),
-        "certificate": float(cv.path.certificate[cv.index_min]),
-        "seconds": seconds,
-    }
+    seconds = time.process_time() - begin
+    found: Measures = {"seconds": seconds}
+    for rule, index in (("min", cv.index_min), ("1se", cv.index_1se)):
+        coef = cv.path.coef_path[index]
+        chosen = coef != 0
+        eta = new @ coef + cv.path.intercept_path[index]
+        again = ridge(train[:, chosen], y[:ROWS], new[:, chosen])
+        found |= {
+            f"missed_{rule}": int(np.sum(active & ~chosen)),
+            f"wrong_{rule}": int(np.sum(chosen & ~active)),
+            f"error_{rule}": float(np.mean((y[ROWS:] - eta) ** 2) / np.var(y[ROWS:])),
+            f"debiased_{rule}": float(np.mean((y[ROWS:] - again) ** 2) / np.var(y[ROWS:])),
+            f"certificate_{rule}": float(cv.path.certificate[index]),
+        }
+    return found
 
 
 def ridge(X: np.ndarray, y: np.ndarray, new: np.ndarray) -> np.ndarray:
@@ -118,7 +120,7 @@ def ridge(X: np.ndarray, y: np.ndarray, new: np.ndarray) -> np.ndarray:
 
 
 def timing(cell: Cell, seed: int) -> Measures:
-    """Median seconds of one fit, and its certificate."""
+    """Median CPU seconds of one fit, and its certificate."""
     if cell["solver"] not in gs.solvers.names():
         raise Missing(f"solver {cell['solver']!r}")
     X, y, _ = draw(seed)
@@ -135,9 +137,9 @@ def timing(cell: Cell, seed: int) -> Measures:
     largest = gs.fit(train, y[:ROWS], n_lambda=2, lambda_min_ratio=0.999, **options).lambda_[0]
     seconds = []
     for _ in range(REPEATS + 1):
-        begin = time.perf_counter()
+        begin = time.process_time()
         fit = gs.fit(train, y[:ROWS], lambda_=SHARE * largest, **options)
-        seconds.append(time.perf_counter() - begin)
+        seconds.append(time.process_time() - begin)
     return {
         "copies": sum(map(len, groups)) / COLUMNS,
         "seconds": float(np.median(seconds[1:])),
