@@ -7,6 +7,8 @@ ON3: a reference implementation by accelerated proximal gradient, 30 seeds.
 
 from __future__ import annotations
 
+from typing import Any
+
 CORRELATIONS = (0.1, 0.5, 0.9)
 RATIOS = (1, 3, 7, 10)
 
@@ -120,3 +122,15 @@ STAGES: dict[float, tuple[tuple[float, float], tuple[float, float]]] = {
 def entry(table: Table, rho: float, ratio: int) -> float:
     """The number of one correlation and one SNR."""
     return table[CORRELATIONS.index(rho)][RATIOS.index(ratio)]
+
+
+def recovered(cell: dict[str, Any]) -> dict[str, float]:
+    """What is published for a cell of ON6."""
+    key, place = (cell["family"], cell["penalty"]), (cell["rho"], cell["snr"])
+    tables = {
+        "ag_error": AG_ERROR,
+        "ncvreg_error": NCVREG_ERROR,
+        "ag_ppv": AG_PPV,
+        "ncvreg_ppv": NCVREG_PPV,
+    }
+    return {name: entry(table[key], *place) for name, table in tables.items()}

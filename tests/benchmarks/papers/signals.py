@@ -34,6 +34,7 @@ from .designs import (
     toeplitz_rows,
 )
 from .discarding import discarding_path
+from .published import recovered as recovered_by_others
 from .study import Cell, Measures, Study
 
 ROWS = 1000  # to fit, and as many to choose lambda
@@ -165,4 +166,5 @@ STUDY = Study(
     run=run,
     seeds=100,
     parameters={"rows": ROWS, "columns": 5 * BLOCK + 4 * GAP, "n_lambda": LAMBDAS, "tol": TOL},
+    published=recovered_by_others,
 )

@@ -49,6 +49,8 @@ class Study:
         Seeds 0, 1, ... of the committed result.
     parameters : dict
         What all cells share, for the record.
+    published : function, optional
+        From a cell to the numbers that others have published for it.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Study:
     run: Callable[[Cell, int], Measures]
     seeds: int
     parameters: dict[str, Any] = dataclasses.field(default_factory=dict)
+    published: Callable[[Cell], Measures] | None = None
 
 
 def key_of(cell: Cell) -> str:
@@ -147,20 +150,23 @@ def publish(study: Study, cells: list[Cell], path: Path, out: Path) -> dict[str,
         **circumstances(ROOT),
         "commits": sorted({run["commit"] for run in runs}),
         "parameters": study.parameters,
-        "records": [record for cell in cells for record in summary(cell, runs)],
+        "records": [record for cell in cells for record in summary(study, cell, runs)],
     }
     write(out / f"{study.name}.json", result)
     return result
 
 
-def summary(cell: Cell, runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def summary(study: Study, cell: Cell, runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The record of a cell, none if nothing was run."""
     key = key_of(cell)
     own = {run["seed"]: run["measures"] for run in runs if key_of(run["cell"]) == key}
     if not own:
         return []
     mean, error = means(list(own.values()))
-    return [{"cell": cell, "seeds": len(own), "mean": mean, "se": error}]
+    record = {"cell": cell, "seeds": len(own), "mean": mean, "se": error}
+    if study.published is not None:
+        record["published"] = study.published(cell)
+    return [record]
 
 
 def means(measures: list[Measures]) -> tuple[Measures, Measures]:

@@ -235,7 +235,7 @@ def test_published_tables_are_whole():
 
 def test_a_mean_above_the_published_one_fails():
     cell = {"family": "gaussian", "rho": 0.1, "snr": 1, "penalty": "mcp", "scale": "plain"}
-    mean = {"error": 0.139, "ppv": 0.4, "size": 50, "certificate": 0.0}
+    mean = {"error": 0.139, "ppv": 0.4, "npv": 1, "sup_error": 9, "size": 50, "certificate": 0.0}
     record = {"cell": cell, "seeds": 100, "mean": mean, "se": {"error": 0.002}}
     assert "PASS" in report.signals([record])
     assert "FAIL" in report.signals([{**record, "mean": {**mean, "error": 0.141}}])
