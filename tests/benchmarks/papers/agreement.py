@@ -93,28 +93,30 @@ def run(cell: Cell, seed: int) -> Measures:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", gs.errors.ConvergenceWarning)
         try:
-            begin = time.process_time()
-            fit = gs.fit(
-                X,
-                y,
-                family=family,
-                penalty=penalty,
-                groups=groups,
-                group_weight=None,
-                standardize=False,
-                n_lambda=2,
-                lambda_min_ratio=SHARE,
-                solver=cell["solver"],
-                tol=TOL,
-                progress=False,
-            )
+            for _ in range(2):  # the first compiles
+                begin = time.process_time()
+                fit = gs.fit(
+                    X,
+                    y,
+                    family=family,
+                    penalty=penalty,
+                    groups=groups,
+                    group_weight=None,
+                    standardize=False,
+                    n_lambda=2,
+                    lambda_min_ratio=SHARE,
+                    solver=cell["solver"],
+                    tol=TOL,
+                    progress=False,
+                )
+                seconds = time.process_time() - begin
         except gs.errors.OptionError as refusal:
             raise Missing(f"{cell['solver']}, {family}, {name}: {refusal}") from refusal
     null = float(fit.null_deviance) / (2.0 * ROWS)
     return {
         "objective": objective(fit, X, y, size) / null,
         "certificate": float(fit.certificate[-1]),
-        "seconds": time.process_time() - begin,
+        "seconds": seconds,
         "groups": int(fit.n_terms[-1]),
         "convex": float(penalty.convex),
     }
@@ -149,4 +151,5 @@ STUDY = Study(
     run=run,
     seeds=3,
     parameters={"rows": ROWS, "groups": GROUPS, "size": SIZE, "share": SHARE, "tol": TOL},
+    digits=12,  # of objectives, to compare
 )

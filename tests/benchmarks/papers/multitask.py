@@ -104,4 +104,5 @@ STUDY = Study(
     run=run,
     seeds=1,
     parameters={"sizes": SIZES, "seeds": SEEDS, "tols": TOLS, "repeats": REPEATS},
+    digits=12,  # of objectives, to compare
 )

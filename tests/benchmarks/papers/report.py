@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from .study import Cell
+
 STANDARD_ERRORS = 3.0  # that a mean may be above a published one
 STAGE_ERRORS = 3.0  # of the difference of two means
 SAME_OBJECTIVE = 1e-8  # of the null loss
@@ -69,13 +71,12 @@ def signals(records: list[Record]) -> str:
         )
     head = ("model", "rho", "SNR", "seeds", "error", "se", "AG", "ncvreg", "")
     head += ("PPV", "AG", "ncvreg", "NPV", "sup error", "size", "certificate")
-    sentence = "error at most 3 standard errors above AG's: {} of {} cells".format(
-        judged[True], sum(judged.values())
-    )
-    return f"{table(head, rows)}\n\n{verdict(0 < judged[True] and not judged[False], sentence)}"
+    good, bad = judged[True], judged[False]
+    sentence = f"error at most 3 standard errors above AG's: {good} of {good + bad} cells"
+    return f"{table(head, rows)}\n\n{verdict(good > 0 and bad == 0, sentence)}"
 
 
-def allowance(cell: dict[str, Any], own: float | None) -> float:
+def allowance(cell: Cell, own: float | None) -> float:
     """A published standard error where it is known, else our own."""
     if (cell["family"], cell["penalty"]) == ("gaussian", "mcp"):
         return published.entry(published.AG_SPREAD, cell["rho"], cell["snr"]) / 10.0

@@ -51,6 +51,8 @@ class Study:
         What all cells share, for the record.
     published : function, optional
         From a cell to the numbers that others have published for it.
+    digits : int
+        Significant digits of means in the result.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Study:
     seeds: int
     parameters: dict[str, Any] = dataclasses.field(default_factory=dict)
     published: Callable[[Cell], Measures] | None = None
+    digits: int = 6
 
 
 def key_of(cell: Cell) -> str:
@@ -162,28 +165,27 @@ def summary(study: Study, cell: Cell, runs: list[dict[str, Any]]) -> list[dict[s
     own = {run["seed"]: run["measures"] for run in runs if key_of(run["cell"]) == key}
     if not own:
         return []
-    mean, error = means(list(own.values()))
+    mean, error = means(list(own.values()), study.digits)
     record = {"cell": cell, "seeds": len(own), "mean": mean, "se": error}
     if study.published is not None:
         record["published"] = study.published(cell)
     return [record]
 
 
-def means(measures: list[Measures]) -> tuple[Measures, Measures]:
-    """Means and standard errors of every measure."""
+def means(measures: list[Measures], digits: int) -> tuple[Measures, Measures]:
+    """Means and standard errors of every measure; of these three digits."""
     mean, error = {}, {}
     for name in measures[0]:
         values = np.array([m[name] for m in measures], dtype=float)
-        mean[name] = rounded(values.mean(axis=0))
-        spread = (
-            values.std(axis=0, ddof=1) if len(values) > 1 else np.full(values.shape[1:], np.nan)
-        )
-        error[name] = rounded(spread / np.sqrt(len(values)))
+        mean[name] = rounded(values.mean(axis=0), digits)
+        alone = np.full(values.shape[1:], np.nan)
+        spread = values.std(axis=0, ddof=1) if len(values) > 1 else alone
+        error[name] = rounded(spread / np.sqrt(len(values)), 3)
     return mean, error
 
 
-def rounded(values: np.ndarray) -> Any:
-    """Twelve significant digits, for objectives to compare; None where there is no number."""
+def rounded(values: np.ndarray, digits: int) -> Any:
+    """So many significant digits; None where there is no number."""
     if np.ndim(values) > 0:
-        return [rounded(value) for value in values]
-    return float(f"{values:.12g}") if np.isfinite(values) else None
+        return [rounded(value, digits) for value in values]
+    return float(f"{values:.{digits}g}") if np.isfinite(values) else None
