@@ -9,7 +9,7 @@ numbers, the intercept among them (its truth is 0), as in the published table.
 
 Two things in the published code decide what can be compared. Its logistic loss is half the mean
 negative log likelihood, so that on our scale its penalty is P(2 t; l) / 2 (`half`; `plain` is P
-itself, `rescaled` the default of this package and of ncvreg). And in linear models its strong rule
+itself, `rescaled` the default of this package). And in linear models its strong rule
 halves the gradient and looks at nothing that was discarded, which :mod:`.discarding` repeats.
 
 References: Yang, Asgharian & Bhatnagar (2022), arXiv:2009.10629.
