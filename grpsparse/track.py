@@ -28,6 +28,7 @@ FINEST = 1e-11  # and at least this before the model is refined
 TIGHTER = 0.1  # factor by which it is tightened while the certificate is above tol
 ROUNDS = 40
 PROGRESS = 0.9  # of the last round's certificate, below which a round has helped
+FALLEN = 1e-10  # of the null deviance, by which an objective that falls has made progress
 PATIENCE = 4  # rounds without progress at the finest accuracy before giving up
 # of lambda: groups kept by the strong rule there are gathered with those needed, fewer of them
 # where columns are so long that gathering costs more than doing it again
@@ -107,7 +108,8 @@ class Track:
         self._gradient: FloatArray | None = None
         self._look: Look  # from the first `improve` on
         self._solution: Solution
-        self._value, self._stalled, self._round = np.inf, 0, 0
+        self._value = self._objective = np.inf
+        self._stalled = self._round = 0
 
     @property
     def asks_all(self) -> bool:
@@ -125,7 +127,8 @@ class Track:
             FINEST, min(OBJECTIVE_SHARE * self.tol * self._left(), FIRST_SHARE * self.tol**2)
         )
         self._gradient = None
-        self._value, self._stalled, self._round = np.inf, 0, 0
+        self._value = self._objective = np.inf
+        self._stalled = self._round = 0
         if problem.penalty.convex and len(self.points) > 1 and lambda_ > 0:
             self.state = self._ahead()
         self._work.seconds_screen += perf_counter() - clock
@@ -201,7 +204,7 @@ class Track:
         value = self.screen.certify(look, self.working, paid, self._norms)
         self._round += 1
         self._work.seconds_certify += perf_counter() - clock
-        if value > self.tol and self._again(value, look):
+        if value > self.tol and self._again(value, self.state.loss + paid, look):
             return
         self._work.working_set = int(self._kept.sum())
         self.points.append(
@@ -218,8 +221,11 @@ class Track:
         self._passed = [*self._passed[-1:], _Passed(self.state, self._norms)]
         self._previous, self.done = self._lambda, True
 
-    def _again(self, value: float, look: Look) -> bool:
-        """Prepare another round, or return False where none would help."""
+    def _again(self, value: float, objective: float, look: Look) -> bool:
+        """Prepare another round, or return False where none would help.
+
+        On the way from one stationary region to another violations rise while the objective falls.
+        """
         solution = self._solution
         rounded = self.working.rounded is not None
         self._gradient = None if rounded else self.screen.gradient(self.state, self.working)
@@ -230,8 +236,10 @@ class Track:
         if rounded and self._round > 1:  # certificates may not get below what rounding adds
             self.working.be_exact()
             return True
-        self._stalled = self._stalled + 1 if value > PROGRESS * self._value else 0
-        self._value = value
+        helped = value <= PROGRESS * self._value
+        helped |= objective < self._objective - FALLEN * self.problem.scale
+        self._stalled = 0 if helped else self._stalled + 1
+        self._value, self._objective = value, objective
         if self._round >= ROUNDS or solution.exhausted:
             return False
         if self._stalled >= PATIENCE and self._accuracy < 1e-17:

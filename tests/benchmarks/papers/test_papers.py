@@ -259,3 +259,13 @@ def test_command_line(tmp_path, capsys):
         parse(["on9"])
     main(["on3", "--report", "--out", str(tmp_path)])
     assert "no result" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_path_goes_on_while_the_objective_falls():
+    """At the 49th lambda violations rise for some rounds on the way to a lower minimum."""
+    X, y, _ = signals.draw("gaussian", 0.5, 3, 2)
+    X, y = X[: signals.ROWS], y[: signals.ROWS]
+    lambdas = signals.grid(X, y, signals.LAMBDAS)
+    fit = gs.fit(X, y, penalty=gs.MCP(gamma=3.0), lambda_=lambdas, tol=signals.TOL)
+    assert fit.converged.all()
