@@ -1,7 +1,8 @@
 """Run the code blocks of vignettes, and write their outputs and figures anew.
 
-A vignette is Markdown. Its ``python`` blocks run in order in one namespace, in an empty folder
-with a folder `figures` inside; what a block prints stands in the ``text`` block right below it.
+A vignette is Markdown. Its ``python`` blocks run in order in one namespace, in a folder with an
+empty folder `figures` and the `results` of the paper benches inside; what a block prints stands in
+the ``text`` block right below it.
 
     python tests/vignettes/regenerate.py              # all vignettes
     python tests/vignettes/regenerate.py quickstart   # one of them
@@ -25,6 +26,7 @@ from typing import NamedTuple
 __all__ = ["FOLDER", "Block", "blocks", "execute", "figures", "rewrite", "steady"]
 
 FOLDER = Path(__file__).resolve().parents[2] / "vignettes"
+RESULTS = FOLDER.parent / "tests" / "benchmarks" / "papers" / "results"
 PYTHON = re.compile(
     r"^```python\n(?P<code>.*?)^```\n(?:\n*^```text\n(?P<output>.*?)^```\n)?",
     re.DOTALL | re.MULTILINE,
@@ -67,6 +69,7 @@ def execute(path: Path, folder: Path) -> list[str]:
     from matplotlib import pyplot as plt
 
     (folder / "figures").mkdir(exist_ok=True)
+    (folder / "results").symlink_to(RESULTS, target_is_directory=True)
     namespace = {"__name__": "__main__"}
     printed = []
     with contextlib.chdir(folder), plt.style.context("default"):
