@@ -89,7 +89,8 @@ class OverlapTrack:
             self._accuracy = max(self._accuracy * TIGHTER**2, LEAST)
             return
         work.working_set = norms.shape[0]
-        active = int((norms > 0).any(axis=1).sum())
+        sizes = [norm.norms(each[seen][:, None]) for each in norms.T]
+        active = int(np.any(sizes, axis=0).sum())
         self.points.append(
             Point(
                 self._lambda,

@@ -57,6 +57,8 @@ class Surv:
     def __init__(self, time: Any, stop: Any = None, event: Any = None, *, strata: Any = None):
         if event is None:
             time, stop, event = None, time, stop
+        elif stop is None:  # both by name
+            time, stop = None, time
         if event is None:
             raise ResponseError("Surv has times but no events; give Surv(time, event).")
         ends = _times(stop, "time" if time is None else "stop")
@@ -180,7 +182,17 @@ def strata_labels(*columns: Any) -> Any:
     return labels
 
 
+def _is_missing(label: Any) -> bool:
+    """Return whether a label is None, NaN, NaT or NA, of which the last has no truth value."""
+    try:
+        return label is None or bool(label != label)  # noqa: PLR0124
+    except TypeError:
+        return True
+
+
 def _strata(values: Any, n: int) -> tuple[IntArray, tuple[Any, ...]]:
+    if np.ndim(values) == 2 and hasattr(values, "T"):
+        values = strata_labels(*np.asarray(values).T)
     if isinstance(values, Sequence) and len(values) and np.ndim(values[0]) == 1:
         several = not isinstance(values[0], tuple)
         values = strata_labels(*values) if several else values
@@ -189,7 +201,7 @@ def _strata(values: Any, n: int) -> tuple[IntArray, tuple[Any, ...]]:
         raise ResponseError(f"Surv: `strata` has {len(items)} labels for {n} rows; give one each.")
     plain = [each.item() if isinstance(each, np.generic) else each for each in items]
     for row, label in enumerate(plain):
-        if label is None or label != label:  # noqa: PLR0124
+        if _is_missing(label):
             raise ResponseError(f"Surv: `strata` is missing in row {row}; drop it or give a label.")
     distinct = set(plain)
     try:

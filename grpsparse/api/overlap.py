@@ -36,7 +36,7 @@ def are_lists(groups: Any) -> bool:
     >>> are_lists([[0, 1], [1, 2]]), are_lists({"low": [0, 1]}), are_lists([("a", 1), ("a", 2)])
     (True, True, False)
     """
-    if isinstance(groups, str) or not isinstance(groups, Iterable):
+    if isinstance(groups, str) or not isinstance(groups, Sequence | Mapping | np.ndarray):
         return False
     if isinstance(groups, np.ndarray) and groups.dtype != object:
         return False
@@ -148,7 +148,7 @@ def _members(given: Any, model: Model, what: str) -> list[int]:
         raise GroupError(
             f"`groups` has {model.terms[twice[0]].name!r} twice in {what}; name it once."
         )
-    return found
+    return sorted(found) if isinstance(given, set | frozenset) else found
 
 
 def _member(given: Any, model: Model, what: str) -> int:

@@ -95,8 +95,8 @@ def fit(
     class_groups : {"auto", "shared", "separate"}
         With several classes or responses: a group spans all of them, or each has its own.
     penalty_factor : number, dict or sequence
-        Multiplies the groups' weights: by term name or label, or in the order of
-        ``fit.groups``. 0 leaves a group unpenalised.
+        Multiplies the groups' weights: by term name or label, or in the order of ``fit.terms``
+        (of ``fit.groups`` where these are lists). 0 leaves a group unpenalised.
     group_weight : {"sqrt_df", None}
         Base weight of a group: the root of its degrees of freedom, or 1.
     standardize : {"auto", "group", "column", False}
@@ -104,7 +104,7 @@ def fit(
         matter), or each column of unit variance, or neither.
     intercept : bool
         ``0 +`` or ``-1`` in a formula says False too.
-    lambda_ : float or sequence, optional
+    lambda_ : float, sequence, "pivotal" or PivotalLambda, optional
         Given values, solved whole; otherwise `n_lambda` values from lambda_max down to
         `lambda_min_ratio` times it (default 1e-4, or 1e-2 unless n > p), on a log scale.
         An automatic path ends where nothing more is explained. For ``"sqrt_gaussian"`` it holds

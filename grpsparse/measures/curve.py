@@ -157,9 +157,9 @@ def score_folds(
 
 
 _LACKING = {
-    "auc": ("AUC", "both classes", "of one class"),
-    "c_index": ("concordance", "a pair to compare", "without a pair to compare"),
-    "deviance": ("partial likelihood deviance", "an event", "without events"),
+    "auc": ("AUC", "rows of both classes", "of one class", "`measure='deviance'`"),
+    "c_index": ("concordance", "a pair to compare", "without a pair", "`measure='deviance'`"),
+    "deviance": ("partial likelihood deviance", "an event", "without events", "more rows"),
 }
 
 
@@ -175,11 +175,11 @@ def check_defined(measure: Measure, scores: FoldScores) -> FoldScores:
     undefined = int(np.sum(np.isnan(scores.values).all(axis=1) & present))
     if measure.by_rows or not undefined:
         return scores
-    title, lacking, without = _LACKING[measure.name]
+    title, lacking, without, instead = _LACKING[measure.name]
     if undefined == np.sum(present):
         raise OptionError(
-            f"no fold has held-out rows of {lacking}, so there is no {title}; use stratified "
-            "folds, fewer of them, or `measure='deviance'`."
+            f"no fold has held out {lacking}, so there is no {title}; use stratified folds, fewer "
+            f"of them, or {instead}."
         )
     note = f"{title} is not defined in {undefined} folds {without}, which are left out"
     return replace(scores, notes=(*scores.notes, note))

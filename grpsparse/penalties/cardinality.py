@@ -34,8 +34,8 @@ class GroupCardinality(JointFunctions):
 
     A path is one point, ``lambda_`` 1, unless others are asked for: all above 0 are the same
     problem, and 0 takes the constraint away. To choose k, fit or cross-validate one size after
-    the other with the same folds. The loss has to have a bound on its curvature, which the
-    Poisson family's has not.
+    the other with the same folds. The loss has to have a bound on its curvature, which
+    that of Poisson or Cox has not.
 
     Parameters
     ----------

@@ -50,7 +50,7 @@ class GroupHoyer(JointFunctions):
     curvature of the loss along it: it does while every gradient is at most
     ``sqrt(2 lambda_ L_g) w_g``, which makes lambda_max. Other points have to be the proximal
     points of a step 1 / L, L a bound along all penalised groups at once. The loss has to have
-    such bounds, which the Poisson family's has not. Once one group is in, the others cost
+    such bounds, which that of Poisson or Cox has not. Once one group is in, the others cost
     little, so that many may follow at nearly the same lambda.
 
     Where the loss does not change along a direction, a group may grow along it for nothing and
@@ -163,7 +163,8 @@ class GroupHoyer(JointFunctions):
         cut = _threshold(norms / weight, weight**2, level)
         if cut is None:
             return xp.zeros_like(norms)
-        inside = xp.maximum(norms - cut * weight, xp.zeros_like(norms))
+        left = norms - cut * weight
+        inside = xp.where(left > TIE * norms, left, xp.zeros_like(norms))
         return inside * (float(xp.sum(inside * norms)) / float(xp.sum(inside * inside)))
 
 

@@ -26,7 +26,7 @@ __all__ = ["GroupL0"]
 class GroupL0(BlockFunctions):
     """Group L0.
 
-    The loss has to have a curvature with a bound, which the Poisson family's has not.
+    The loss has to have a curvature with a bound, which that of Poisson or Cox has not.
 
     Examples
     --------

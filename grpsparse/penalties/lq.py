@@ -29,7 +29,7 @@ __all__ = ["GroupLq"]
 class GroupLq(BlockFunctions):
     """Group Lq.
 
-    The loss has to have a curvature with a bound, which the Poisson family's has not.
+    The loss has to have a curvature with a bound, which that of Poisson or Cox has not.
 
     Parameters
     ----------

@@ -168,22 +168,23 @@ class OverlapNorm(OverlapGroupLasso):
     def dual_scale(
         self,
         correlation: FloatArray,
-        segments: Segments,  # noqa: ARG002
+        segments: Segments,
         level: FloatArray,
         l1_level: FloatArray,  # noqa: ARG002
     ) -> float:
         """Return a c in (0, 1] such that c * correlation is dual feasible, whatever the point."""
-        seen = level > 0.0
+        seen = np.repeat(level > 0.0, np.diff(segments.starts))  # a constant column has no row
         lambda_ = float(level.max(initial=0.0))  # columns have weight 1
         return self.scale_at(correlation[seen], np.zeros_like(correlation[seen]), lambda_)
 
     def critical_lambda(
         self,
         correlation: FloatArray,
-        segments: Segments,  # noqa: ARG002
+        segments: Segments,
         weight: FloatArray,
         penalised: Array,
     ) -> float:
         """Return the dual norm of the correlations."""
         seen = np.asarray(penalised, dtype=bool) & (weight > 0.0)
+        seen = np.repeat(seen, np.diff(segments.starts))
         return self._dual_norm(correlation[seen]) * UP if self.weight.size else 0.0

@@ -55,8 +55,8 @@ class Writer:
         if values is None:
             return None
         if isinstance(values, (tuple, list)):
-            return {"kind": "tuple", "values": _encode(values)}
-        names = _encode(getattr(values, "names", [None]))
+            return {"kind": "tuple", "values": encode(values)}
+        names = encode(getattr(values, "names", [None]))
         if type(values).__name__ == "RangeIndex":
             bounds = [values.start, values.stop, values.step]
             return {"kind": "range", "names": names, "values": bounds}
@@ -64,7 +64,7 @@ class Writer:
         if array.dtype.kind in _PLAIN:
             self.array(name, array)
             return {"kind": "array", "names": names}
-        return {"kind": "index", "names": names, "values": _encode(array)}
+        return {"kind": "index", "names": names, "values": encode(array)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,21 +103,21 @@ class Reader:
             return None
         kind, values = described["kind"], described.get("values")
         if kind == "tuple":
-            return tuple(_decode(values))
+            return tuple(decode(values))
         import pandas as pd
 
-        names = _decode(described["names"])
+        names = decode(described["names"])
         if kind == "range":
             start, stop, step = values or (0, 0, 1)
             return pd.RangeIndex(start, stop, step, name=names[0])
         if len(names) > 1:
-            return pd.MultiIndex.from_tuples(_decode(values), names=names)
+            return pd.MultiIndex.from_tuples(decode(values), names=names)
         if kind == "array":
             return pd.Index(self.arrays[name], name=names[0])
-        return pd.Index(_decode(values), name=names[0])
+        return pd.Index(decode(values), name=names[0])
 
 
-def _encode(values: Any) -> list[Any]:
+def encode(values: Any) -> list[Any]:
     """Return labels as JSON can hold them; of an object that it can't, the text."""
     from grpsparse.formula.serial import encode_json
 
@@ -130,8 +130,8 @@ def _encode(values: Any) -> list[Any]:
     return out
 
 
-def _decode(values: Any) -> list[Any]:
-    """Return the labels that `_encode` wrote."""
+def decode(values: Any) -> list[Any]:
+    """Return the labels that `encode` wrote."""
     from grpsparse.formula.serial import decode
 
     return [decode(value) for value in values or ()]

@@ -26,7 +26,7 @@ def duality_gap(case: Case, point: Point, free: Free) -> float:
     """Return the gap between objective and dual value, over f(null) - f(saturated)."""
     if case.overlap is not None:
         return _overlap_gap(case, case.overlap, point, free)
-    rows, penalty = case.rows, case.penalty
+    penalty = case.penalty
     penalised = (case.weight > 0) & (point.lambda_ > 0)
     shape = (int(penalised.sum()), point.norms.shape[1])
     level = np.broadcast_to(point.lambda_ * case.weight[penalised, None], shape)
@@ -42,9 +42,7 @@ def duality_gap(case: Case, point: Point, free: Free) -> float:
     bent = bend > 0
     bound = np.where(bent, np.inf, slope)
     scale = _largest_scale(case, point, single, penalised, bound)
-    if rows.partial is None and (
-        mixture(rows.family, rows.y, scale * point.dual, scale * free.inner) > 0
-    ):
+    if _outside(case, point, free, scale):
         point = _inside(case, point, free)
         scale = _largest_scale(case, point, single, penalised, bound)
     excess = np.maximum(_sizes(case, scale * point.correlation, single)[penalised] - slope, 0.0)
@@ -55,10 +53,10 @@ def duality_gap(case: Case, point: Point, free: Free) -> float:
 
 def _overlap_gap(case: Case, overlap: Overlap, point: Point, free: Free) -> float:
     """Return the same where norms are of groups that overlap."""
-    rows, at = case.rows, point.lambda_
+    at = point.lambda_
     value = at * overlap.value(point.theta)
     scale = overlap.scale(point.correlation, point.theta, at)
-    if mixture(rows.family, rows.y, scale * point.dual, scale * free.inner) > 0:
+    if _outside(case, point, free, scale):
         point = _inside(case, point, free)
         scale = overlap.scale(point.correlation, point.theta, at)
     return _gap(case, point, free, scale, value)
@@ -70,6 +68,14 @@ def _gap(case: Case, point: Point, free: Free, scale: float, paid: float) -> flo
     # the dual point is orthogonal to the unpenalised fit, which may so stand for the offset
     gap = _lost(case, point, free, scale) + paid
     return gap / (rows.loss(case.null) - rows.saturated())
+
+
+def _outside(case: Case, point: Point, free: Free, scale: float) -> bool:
+    """Return whether a scaled dual point is outside the domain of the loss's conjugate."""
+    rows = case.rows
+    if rows.partial is not None:  # its dual points are shares by themselves
+        return False
+    return mixture(rows.family, rows.y, scale * point.dual, scale * free.inner) > 0
 
 
 def _lost(case: Case, point: Point, free: Free, scale: float) -> float:

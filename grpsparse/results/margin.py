@@ -26,7 +26,7 @@ LARGEST_SYSTEM = 2000  # variables of a Hessian whose eigenvalues are taken
 FLAT = 1e-10  # eigenvalue, over the largest, that is rounding
 BESIDE = 1e-6  # relative, on either side of a norm, where curvatures are looked at
 JUST = 1e-6  # relative, by which a gradient may miss the length that keeps its block at zero
-LEAVING = 1e-9  # norm of a block that has just left zero
+LEAVING = 1e-9  # norm of a block that has just left zero, over its level
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ def _second_derivatives(
         vector[seen] = along
         return none + constant, vector, float(factor)
     level = point.lambda_ * case.weight
-    near = np.where(norms > 0, norms, LEAVING)
+    near = np.where(norms > 0, norms, LEAVING * level)
     sides = [case.penalty.radial_curvature(near * (1.0 + s), level) for s in (0.0, -BESIDE, BESIDE)]
     return np.minimum.reduce(sides), none, 0.0
 

@@ -95,7 +95,9 @@ def _status(case: Case, point: Point, strong: float, row: dict[str, Any]) -> str
     value = max(row["certificate"], 0.0)
     if case.penalty.convex:
         return f"global optimum to gap {value:.1e}"
-    if case.penalty.weak_convexity(point.lambda_ * case.weight) <= strong:
+    # a nested penalty bends more along several coefficients at once than along one
+    weak = case.penalty.weak_convexity(point.lambda_ * case.weight)
+    if not case.penalty.nested and weak <= strong:
         return f"global optimum to gradient {value:.1e}"
     kind = "prox-stationary" if case.penalty.steep else "d-stationary"
     return f"{kind}, strict local minimum" if row["margin"] > 0.0 else kind

@@ -291,13 +291,13 @@ class PathFit:
 
         return residuals(self, places(self, lambda_), type=type)
 
-    def baseline_hazard(self, lambda_: float) -> pd.DataFrame:
+    def baseline_hazard(self, lambda_: Choice = PIVOTAL) -> pd.DataFrame:
         """Return :func:`grpsparse.results.survival.baseline_hazard` of a Cox model."""
         from grpsparse.results.survival import baseline_hazard
 
         return baseline_hazard(self, place(self, lambda_))
 
-    def survival(self, new: Any = None, lambda_: Any = None, **options: Any) -> pd.DataFrame:
+    def survival(self, new: Any = None, lambda_: Choice = PIVOTAL, **options: Any) -> pd.DataFrame:
         """Return survival curves of a Cox model, a column per row of `new`.
 
         Options are those of :func:`grpsparse.results.survival.survival_curves`.

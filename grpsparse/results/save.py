@@ -20,7 +20,7 @@ from grpsparse.errors import DataError, OptionError
 from grpsparse.folds import FoldPlan
 from grpsparse.groups import Deferred
 from grpsparse.record import Effort
-from grpsparse.results.archive import Reader, Writer
+from grpsparse.results.archive import Reader, Writer, decode, encode
 from grpsparse.results.cv_fit import CVFit
 from grpsparse.results.path_fit import PathFit
 from grpsparse.results.record import Settings, Training
@@ -304,12 +304,15 @@ def _describe(part: Any, get: Callable[[str], Any]) -> dict[str, Any]:
             "grpsparse."
         )
     values = {each.name: getattr(part, each.name) for each in fields(part) if each.init}
-    return {"name": part.name, "parameters": values}
+    several = {name: encode(value) for name, value in values.items() if isinstance(value, tuple)}
+    return {"name": part.name, "parameters": {**values, **several}}
 
 
 def _rebuild(meta: dict[str, Any], get: Callable[[str], Any]) -> Any:
     """Make a family or a penalty from its name and its parameters."""
-    return replace(get(meta["name"]), **meta["parameters"])
+    given = meta["parameters"].items()
+    several = {name: tuple(decode(value)) for name, value in given if isinstance(value, list)}
+    return replace(get(meta["name"]), **{**meta["parameters"], **several})
 
 
 def _model_type(model: Any) -> str:

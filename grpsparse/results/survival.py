@@ -197,8 +197,7 @@ def _members(fit: PathFit, new: Any, strata: Any, n: int) -> IntArray:
             f"the model has {len(known)} strata, each with a baseline of its own; give `strata`, "
             "the label of every new row's stratum."
         )
-    given = new[strata] if isinstance(strata, str) else strata
-    labels = given.tolist() if hasattr(given, "tolist") else list(given)
+    labels = _given_labels(new, strata)
     place = {label: code for code, label in enumerate(known)}
     unknown: BoolArray = np.array([label not in place for label in labels], dtype=np.bool_)
     if len(labels) != n or unknown.any():
@@ -208,3 +207,17 @@ def _members(fit: PathFit, new: Any, strata: Any, n: int) -> IntArray:
         shown = ", ".join(map(repr, known[:6])) + (", ..." if len(known) > 6 else "")
         raise OptionError(f"`strata` has {came}; give one of {shown} for every row.")
     return np.array([place[label] for label in labels], dtype=np.int64)
+
+
+def _given_labels(new: Any, strata: Any) -> list[Any]:
+    """Return labels as given, or of a column of the new rows."""
+    try:
+        given = new[strata] if isinstance(strata, str) else strata
+        labels = given.tolist() if hasattr(given, "tolist") else list(given)
+        hash(tuple(labels))
+    except (KeyError, IndexError, TypeError):
+        raise OptionError(
+            f"`strata` is {strata!r}; give the label of every new row, or the name of a column of "
+            "the new data that holds them."
+        ) from None
+    return labels

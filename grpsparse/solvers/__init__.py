@@ -54,7 +54,7 @@ def get(solver: str | Solver) -> Solver:
         A name that no solver has.
     """
     if not isinstance(solver, str):
-        if isinstance(solver, type) or not callable(getattr(solver, "solve", None)):
+        if isinstance(solver, type) or not isinstance(solver, Solver):
             raise OptionError(
                 f"solver={solver!r} is neither a name nor a solver object; give one of "
                 f"{', '.join(map(repr, names()))}, or an object such as BlockDescent()."

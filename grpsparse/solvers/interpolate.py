@@ -168,7 +168,7 @@ class _Interpolation:
         order, starts = _sorted(groups, columns.shape[1])
         count = starts.size - 1
         weight = np.ones(count) if weights is None else np.asarray(weights, dtype=np.float64)
-        if weight.shape != (count,) or not (weight > 0).all():
+        if weight.shape != (count,) or not ((weight > 0) & np.isfinite(weight)).all():
             raise GroupError(
                 f"`weights` has the shape {weight.shape} for {count} groups; give a positive "
                 "number for each."
@@ -194,6 +194,8 @@ class _Interpolation:
         if scale <= NOTHING * float(share @ np.sum(self.y**2, axis=1)):
             nothing = np.zeros((self.rows.shape[0], 1))
             return self._found(quadratic, nothing, np.zeros_like(self.y), q, 0)
+        if not top > 0.0:
+            raise DataError("no coefficients interpolate y: all columns of X are orthogonal to it.")
         factor = form.factor(inner[:, None] / float(np.sum(quadratic.columns**2)))
         for share_of_top in SHARES:
             lambda_ = share_of_top * top
@@ -227,7 +229,7 @@ class _Interpolation:
         dual = root * residual
         constant = quadratic.unpenalised(theta).sum(axis=0)
         misfit = float(np.abs(self.y - constant - self.rows.T @ theta).max(initial=0.0))
-        if misfit > MISFIT * float(np.abs(self.y).max(initial=0.0)):
+        if not misfit <= MISFIT * float(np.abs(self.y).max(initial=0.0)):
             raise DataError(
                 f"no coefficients were found that interpolate y: {misfit:.2g} is left; X needs "
                 "rows that are linearly independent, and fewer than columns."

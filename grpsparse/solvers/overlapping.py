@@ -137,6 +137,8 @@ class OverlapColumns(Composite):
     def finished(self, x: FloatArray) -> tuple[FloatArray, int]:
         """Return x after Newton's method on what is not zero, if the objective is smaller there."""
         norm, bound = cast(OverlapNorm, self.problem.penalty), x[self.n_free :]
+        if not self.blocks.weight.size:
+            return x, 0
         nonzero = bound != 0
         if self.blocks.shared:
             nonzero = np.repeat(nonzero.any(axis=1, keepdims=True), x.shape[1], axis=1)

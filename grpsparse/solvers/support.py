@@ -35,10 +35,10 @@ def unbounded(problem: Problem) -> str | None:
         )
     if not penalty.steep or family.curvature_bound is not None:
         return None
+    near = "'group_l1_l2'" if penalty.joint else "'group_cel0', 'group_log_sum' or 'group_mcp'"
     return (
         f"the {penalty.title} judges zeros by a proximal step, whose length needs a bound on "
-        f"the curvature of the loss, and that of the {family.title} family has none; take "
-        "'group_cel0', 'group_log_sum' or 'group_mcp'."
+        f"the curvature of the loss, and that of the {family.title} family has none; take {near}."
     )
 
 

@@ -8,7 +8,14 @@ import pytest
 from scipy import sparse
 
 import grpsparse as gs
-from grpsparse.errors import DataError, LambdaError
+from grpsparse.errors import (
+    DataError,
+    GroupError,
+    GrpsparseError,
+    LambdaError,
+    OptionError,
+    ResponseError,
+)
 
 SAME = 1e-6  # relative; both fits are solved to a gap of 1e-7 only
 
@@ -173,3 +180,103 @@ def test_constant_columns_do_not_disturb_coarse_fits(standardize):
     assert fits[1].converged.all()
     assert (fits[1].check() <= fits[1].certificate + 1e-9).all()
     np.testing.assert_allclose(fits[1].coef_path[:, kept], fits[0].coef_path, atol=1e-6)
+
+
+LISTS = [[0, 1], [1, 2], [2, 3]]
+
+
+@pytest.fixture
+def lists():
+    rng = np.random.default_rng(12)
+    X = rng.normal(size=(40, 4))
+    time = rng.exponential(np.exp(-X[:, 0]))
+    return X, X[:, 0] + rng.normal(size=40), gs.Surv(time, rng.random(40) < 0.7)
+
+
+def test_overlapping_norms_of_a_constant_column(lists):
+    X, y, _ = lists
+    X[:, 2] = 1.0
+    fit = gs.fit(X, y, groups=LISTS, penalty="overlap_group_lasso", n_lambda=5)
+    assert fit.check().max() <= fit.settings.tol
+    assert not fit.coef_path[:, 2].any()
+
+
+@pytest.mark.parametrize("lambda_", [[0.1, 0.0], [0.0]])
+def test_overlapping_norms_without_a_penalty(lists, lambda_):
+    X, y, _ = lists
+    fit = gs.fit(X, y, groups=LISTS, penalty="overlap_group_lasso", lambda_=lambda_, tol=1e-12)
+    free = gs.fit(X, y, lambda_=0.0)
+    np.testing.assert_allclose(fit.coef_path[-1], free.coef_path[-1], atol=1e-5)
+
+
+def test_overlapping_norms_of_a_cox_model_are_checked(lists):
+    X, _, times = lists
+    fit = gs.fit(X, times, groups=LISTS, penalty="overlap_group_lasso", n_lambda=5)
+    assert fit.check().max() <= fit.settings.tol
+
+
+def test_max_terms_counts_groups_that_overlap(lists):
+    X, y, _ = lists
+    options = {"groups": LISTS, "penalty": "overlap_group_lasso", "standardize": False}
+    whole = gs.fit(X, y, **options)
+    few = gs.fit(X, y, max_terms=1, **options)
+    counts = [len(whole.selected_groups(lambda_)) for lambda_ in few.lambda_]
+    assert counts[-1] > 1
+    assert max(counts[:-1]) <= 1
+
+
+def test_a_penalty_of_several_coefficients_at_once_is_not_taken_for_convex():
+    """Six orthonormal columns of one group: zero is stationary, and far from the minimum."""
+    Q = np.linalg.qr(np.random.default_rng(0).normal(size=(60, 6)))[0]
+    Q = np.linalg.qr(Q - Q.mean(axis=0))[0]
+    y = Q.sum(axis=1) * np.sqrt(60)
+    fit = gs.fit(
+        Q, y, groups=[0] * 6, penalty="group_exponential_lasso", group_weight=None, n_lambda=3
+    )
+    assert not any(status.startswith("global") for status in fit.status)
+
+
+def test_interpolation_refuses_what_it_can_not_interpolate():
+    y = np.arange(5.0)
+    with pytest.raises(DataError, match="orthogonal"):
+        gs.solvers.interpolate(np.zeros((5, 8)), y)
+    with pytest.raises(GroupError, match="weights"):
+        gs.solvers.interpolate(np.eye(5), y, weights=[np.inf] * 5)
+
+
+def test_survival_times_by_name():
+    one, other = gs.Surv([1.0, 2.0], [1, 0]), gs.Surv(time=[1.0, 2.0], event=[1, 0])
+    np.testing.assert_array_equal(one.table(), other.table())
+
+
+def test_strata_of_any_kind(lists, tmp_path):
+    X, _, times = lists
+    days = pd.to_datetime(["2020-01-01", "2021-01-01"] * 20)
+    fit = gs.fit(X, gs.Surv(times.stop, times.event, strata=days), n_lambda=3)
+    fit.save(tmp_path / "fit")
+    again = gs.load(tmp_path / "fit")
+    np.testing.assert_array_equal(fit.check(), again.check())
+    curves = again.survival(X[:2], fit.lambda_[1], strata=list(days[:2]))
+    assert curves.notna().to_numpy().all()
+    with pytest.raises(ResponseError, match="missing in row 0"):
+        gs.Surv(times.stop, times.event, strata=[pd.NA, *range(39)])
+    pairs = np.array([["a", "x"], ["b", "y"]] * 20)
+    assert len(gs.Surv(times.stop, times.event, strata=pairs).labels) == 2
+    for wrong in ("site", [[1]], 3):
+        with pytest.raises(OptionError, match="strata"):
+            fit.survival(X[:2], fit.lambda_[1], strata=wrong)
+
+
+def test_what_is_no_solver_and_what_are_no_lists(lists):
+    class Solver:
+        def solve(self):
+            """Nothing."""
+
+    X, y, _ = lists
+    with pytest.raises(OptionError, match="neither a name nor a solver"):
+        gs.fit(X, y, solver=Solver())
+    with pytest.raises(GrpsparseError):
+        gs.fit(X, y, groups=(part for part in LISTS))
+    named = [{"x2", "x1"}, {"x4", "x3", "x2"}]
+    fit = gs.fit(X, y, groups=named, penalty="latent_group_lasso", n_lambda=3)
+    assert fit.groups == ("x1 + x2", "x2 + x3 + x4")
