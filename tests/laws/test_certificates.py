@@ -213,6 +213,9 @@ def _large(case: Any, rng: np.random.Generator, n: int, p: int) -> tuple[Any, An
         y = np.exp(eta[:, 0]) * rng.gamma(2.0, 0.5, size=n)
     elif case.family == "negative_binomial":
         y = rng.negative_binomial(1.5, 1.5 / (1.5 + np.exp(np.clip(eta[:, 0], -3, 2))))
+    elif case.family == "cox":
+        time, censored = rng.exponential(np.exp(-eta[:, 0])), rng.exponential(2.0, size=n)
+        y = gs.Surv(np.minimum(time, censored), time <= censored)
     else:
         y = np.array(list("uvw"))[(eta + rng.gumbel(size=(n, 3))).argmax(axis=1)]
     return X, y, case.frame

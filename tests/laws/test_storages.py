@@ -36,11 +36,9 @@ FORMULAS = {"factor": "f + g", "mixed": "f*g + x:f + bs(z, df=3)"}
 
 
 def with_the_others_slow(names: Any) -> list[Any]:
-    """Return all penalties of sums over groups, those that are not named marked slow.
-
-    Penalties of all norms have a solver without these arithmetics.
-    """
-    every = [name for name in gs.penalties.names() if not gs.penalties.get(name).joint]
+    """Return all penalties whose solver has these arithmetics, those not named marked slow."""
+    solvers = {name: gs.solvers.get(gs.penalties.get(name).solver) for name in gs.penalties.names()}
+    every = [n for n, solver in solvers.items() if "arithmetic" in solver.__dataclass_fields__]
     return [n if n in names else pytest.param(n, marks=pytest.mark.slow) for n in every]
 
 

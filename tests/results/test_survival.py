@@ -171,7 +171,7 @@ def test_print_and_plot(data: pd.DataFrame) -> None:
         (lambda fit, new: fit.survival(new, 0.01, strata=["east"]), "1 labels for 2 rows"),
         (lambda fit, new: fit.survival(new, 0.01, strata="site", times=[-1.0]), "at least 0"),
         (lambda fit, new: fit.survival(new, 0.01, strata="site", type="odds"), "'survival' or"),
-        (lambda fit, new: fit.survival(new, strata="site"), "give one number"),
+        (lambda fit, new: fit.survival(new, strata="site"), "a number must be given"),
         (lambda fit, new: fit.predict(new, type="class"), "no classes"),
         (lambda *_: gs.fit("age ~ arm", patients()).baseline_hazard(0.1), "has no hazard"),
     ],
