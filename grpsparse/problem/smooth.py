@@ -155,7 +155,7 @@ def newton(
     converged, steps, previous = False, 0, np.inf
     if data.family.hessian == "piecewise" and data.joint is None:
         enough = ROUNDING  # steps do not square the error, so that none ends far below `enough`
-    while point.size and steps < max_steps:
+    while system.mask.any() and steps < max_steps:  # all may have met their kinks
         found = system.direction(point, eta)
         if found is None:
             break

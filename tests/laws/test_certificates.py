@@ -183,6 +183,8 @@ def test_columns_as_groups(case: Any, name: str, class_groups: str) -> None:
 @pytest.mark.parametrize("shape", [(40, 120), (300, 60)])
 def test_larger_problems(case: Any, penalty: str, shape: tuple[int, int]) -> None:
     n, p = shape
+    if case.family == "cox" and n < p and not gs.penalties.get(penalty).convex:
+        pytest.skip("in a flat zone the partial likelihood of so few rows has no maximum")
     rng = np.random.default_rng(5)
     big = type(case)(case.family, *_large(case, rng, n, p), case.weights, case.offset)
     groups = {} if gs.penalties.get(penalty).elementwise else {"groups": np.arange(p) // 4}
