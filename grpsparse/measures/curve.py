@@ -157,9 +157,14 @@ def score_folds(
 
 
 _LACKING = {
-    "auc": ("AUC", "rows of both classes", "of one class", "`measure='deviance'`"),
-    "c_index": ("concordance", "a pair to compare", "without a pair", "`measure='deviance'`"),
-    "deviance": ("partial likelihood deviance", "an event", "without events", "more rows"),
+    "auc": ("AUC", "held-out rows of both classes", "of one class", "`measure='deviance'`"),
+    "c_index": (
+        "concordance",
+        "a held-out pair to compare",
+        "without a pair",
+        "`measure='deviance'`",
+    ),
+    "deviance": ("partial likelihood deviance", "a held-out event", "without events", "more rows"),
 }
 
 
@@ -178,7 +183,7 @@ def check_defined(measure: Measure, scores: FoldScores) -> FoldScores:
     title, lacking, without, instead = _LACKING[measure.name]
     if undefined == np.sum(present):
         raise OptionError(
-            f"no fold has held out {lacking}, so there is no {title}; use stratified folds, fewer "
+            f"no fold has {lacking}, so there is no {title}; use stratified folds, fewer "
             f"of them, or {instead}."
         )
     note = f"{title} is not defined in {undefined} folds {without}, which are left out"
