@@ -88,10 +88,10 @@ def check_sweeps(max_iter: int, arithmetic: str) -> None:
     check_iterations(max_iter)
 
 
-def check_iterations(max_iter: int) -> None:
+def check_iterations(max_iter: int, name: str = "max_iter") -> None:
     """Raise OptionError for a limit that is no whole number of at least 1."""
     if isinstance(max_iter, bool) or not isinstance(max_iter, int) or max_iter < 1:
-        raise OptionError(f"max_iter={max_iter!r}; give a whole number of at least 1.")
+        raise OptionError(f"{name}={max_iter!r}; give a whole number of at least 1.")
 
 
 def check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -19,7 +19,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from grpsparse.backend import segment_sums
-from grpsparse.errors import OptionError
 from grpsparse.groups import FloatArray
 from grpsparse.problem import Problem, State
 from grpsparse.solvers.block_descent import BlockDescent
@@ -28,6 +27,7 @@ from grpsparse.solvers.factors import EXCESS, FLOOR, Factors, Variational, minim
 from grpsparse.solvers.part import Part
 from grpsparse.solvers.protocol import Solution, Task
 from grpsparse.solvers.spectral import least_trace
+from grpsparse.solvers.support import check_iterations
 from grpsparse.solvers.working_set import WorkingSet
 
 __all__ = ["VarPro"]
@@ -69,10 +69,8 @@ class VarPro:
     max_iter: int = 2000
 
     def __post_init__(self) -> None:
-        for name in ("memory", "max_iter"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise OptionError(f"{name}={value!r}; give a whole number of at least 1.")
+        check_iterations(self.memory, "memory")
+        check_iterations(self.max_iter)
 
     @property
     def name(self) -> str:
