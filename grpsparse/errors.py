@@ -6,6 +6,9 @@ the door, so nothing below the entry layer raises anything that is not in this t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 __all__ = [
     "BackendError",
     "ConvergenceWarning",
@@ -20,6 +23,7 @@ __all__ = [
     "ResponseError",
     "UnseenLevelError",
     "WeightsError",
+    "listed",
 ]
 
 
@@ -73,3 +77,15 @@ class BackendError(GrpsparseError):
 
 class ConvergenceWarning(UserWarning):
     """Some points of a path did not reach the asked certificate."""
+
+
+def listed(labels: Sequence[Any], limit: int = 8) -> str:
+    """Return labels as text for a message, the first few of them if they are many.
+
+    Examples
+    --------
+    >>> listed(["a", "b"])
+    "'a', 'b'"
+    """
+    shown = ", ".join(map(repr, labels[:limit]))
+    return shown if len(labels) <= limit else f"{shown}, ..."

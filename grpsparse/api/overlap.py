@@ -18,15 +18,13 @@ from typing import Any
 import numpy as np
 
 from grpsparse.design import MatrixSpec
-from grpsparse.errors import FormulaError, GroupError, PenaltyError
-from grpsparse.families.labels import listed
+from grpsparse.errors import FormulaError, GroupError, PenaltyError, listed
 from grpsparse.groups import Model
 from grpsparse.penalties import Penalty
 from grpsparse.unions import Unions
 
 __all__ = ["are_lists", "check_overlap", "read_lists", "strong_hierarchy"]
 
-SHOWN = 8  # names in a message
 NAMED_BY = 3  # members that a group without a name is called by
 
 
@@ -89,7 +87,7 @@ def read_lists(groups: Any, model: Model) -> Unions:
     left = [member for member in range(len(model.terms)) if member not in held]
     if left:
         kind = _kind(model)
-        names = listed([model.terms[member].name for member in left], SHOWN)
+        names = listed([model.terms[member].name for member in left])
         raise GroupError(
             f"`groups` leaves out the {kind}{'s' * (len(left) > 1)} {names}; give every {kind} a "
             "group, of its own and with `penalty_factor` 0 if it is to carry no penalty."
@@ -115,7 +113,7 @@ def strong_hierarchy(model: Any) -> Unions:
         if missing:
             raise FormulaError(
                 f"hierarchy='strong' needs all margins of `{term.name}` in the formula, which "
-                f"lacks {listed(missing, SHOWN)}; write {'*'.join(parts)}, or give `groups` "
+                f"lacks {listed(missing)}; write {'*'.join(parts)}, or give `groups` "
                 "yourself."
             )
         name = "*".join(parts) if margins else term.name

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from grpsparse.errors import GroupError
+from grpsparse.errors import GroupError, listed
 from grpsparse.groups import IntArray, PlainTerms, TermColumns, term_names
 
 __all__ = ["group_columns", "lay_out", "resolve_labels"]
@@ -120,7 +120,7 @@ def _by_name(labels: Mapping[str, Any], names: Sequence[str]) -> list[Any]:
     if absent or unknown:
         what = "no label for the column" if absent else "a label for the unknown column"
         raise GroupError(
-            f"`groups` has {what}{'s' * (len(absent or unknown) > 1)} {_shown(absent or unknown)}; "
+            f"`groups` has {what}{'s' * (len(absent or unknown) > 1)} {listed(absent or unknown)}; "
             "give every column of X a label, by its name, and no other."
         )
     return [labels[name] for name in names]
@@ -252,8 +252,4 @@ def _nearest(wanted: str, terms: Sequence[TermColumns]) -> str:
     close = get_close_matches(wanted, names, n=3, cutoff=0.6)
     if close:
         return "did you mean " + " or ".join(map(repr, close)) + "?"
-    return f"the groups are {_shown(names)}."
-
-
-def _shown(names: Sequence[str]) -> str:
-    return ", ".join(repr(name) for name in names[:8]) + (", ..." if len(names) > 8 else "")
+    return f"the groups are {listed(names)}."

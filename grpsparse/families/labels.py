@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from math import isnan
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from grpsparse.errors import ResponseError
 from grpsparse.groups import FloatArray, IntArray
 
-__all__ = ["Classes", "Column", "listed", "read_column"]
+__all__ = ["Classes", "Column", "read_column"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,18 +98,6 @@ def _whole(labels: tuple[Any, ...]) -> tuple[Any, ...]:
     if all(isinstance(label, float) and label.is_integer() for label in labels):
         return tuple(int(label) for label in labels)
     return labels
-
-
-def listed(labels: Sequence[Any], limit: int = 6) -> str:
-    """Return the labels as text, the first few of them if they are many.
-
-    Examples
-    --------
-    >>> listed(["a", "b"])
-    "'a', 'b'"
-    """
-    shown = ", ".join(map(repr, labels[:limit]))
-    return shown if len(labels) <= limit else f"{shown}, ..."
 
 
 def read_column(values: Any, name: str) -> Column:

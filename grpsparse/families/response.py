@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from grpsparse.errors import ResponseError, WeightsError
+from grpsparse.errors import ResponseError, WeightsError, listed
 from grpsparse.families.cox import Cox
-from grpsparse.families.labels import Classes, Column, listed, read_column
+from grpsparse.families.labels import Classes, Column, read_column
 from grpsparse.families.protocol import Family
 from grpsparse.families.registry import get
 from grpsparse.families.several import SEVERAL, read_responses, takes_several

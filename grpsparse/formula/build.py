@@ -17,7 +17,7 @@ from grpsparse.errors import DataError, FormulaError, OptionError
 from grpsparse.formula.blocks import term_block
 from grpsparse.formula.evaluate import check_finite, evaluate, missing_rows, sort_value
 from grpsparse.formula.factors import Encoded, Factor, learn
-from grpsparse.formula.frames import Table, array_like, kind_of, read_table
+from grpsparse.formula.frames import Table, array_like, cut, kind_of, read_table
 from grpsparse.formula.layout import check_unique, lay_out
 from grpsparse.formula.missing import MissingRows
 from grpsparse.formula.names import nearest
@@ -256,7 +256,7 @@ class _Evaluation:
         return values, states
 
     def _one(self, expression: Expression, rows: IntArray, state: dict[str, Any]) -> Any:
-        columns = {n: _cut(self.series[n], rows) for n in self.variables[expression.text]}
+        columns = {n: cut(self.series[n], rows) for n in self.variables[expression.text]}
         raw = evaluate(expression, columns, scope=self.scope, state=state)
         sort: Callable[..., Any] = (
             response_value if expression.text in self.response else sort_value
@@ -271,12 +271,6 @@ def _check_values(taken: Mapping[str, Any], table: Table) -> None:
                 f"`{name}` is a Series of the calling scope with one value a row; add it to `data` "
                 "as a column, so that it goes with its rows and can be given for new data."
             )
-
-
-def _cut(series: Any, rows: IntArray) -> Any:
-    if len(rows) == len(series):
-        return series
-    return series.iloc[rows].reset_index(drop=True)
 
 
 def _extra_column(table: Table, name: str, role: str) -> Any:

@@ -19,7 +19,7 @@ import pandas as pd
 from grpsparse.errors import DataError
 from grpsparse.formula.names import nearest
 
-__all__ = ["Table", "array_like", "kind_of", "normalise", "read_table"]
+__all__ = ["Table", "array_like", "cut", "kind_of", "normalise", "read_table"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,3 +266,8 @@ def kind_of(series: Any) -> str:
     if pd.api.types.infer_dtype(series, skipna=True) == "boolean":
         return "logical"
     return "text"
+
+
+def cut(series: Any, rows: Any) -> Any:
+    """Return a pandas Series on some of its rows, by position and numbered anew."""
+    return series if len(rows) == len(series) else series.iloc[rows].reset_index(drop=True)

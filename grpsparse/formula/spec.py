@@ -23,7 +23,7 @@ from grpsparse.formula.evaluate import (
     sort_value,
 )
 from grpsparse.formula.factors import Factor, encode
-from grpsparse.formula.frames import Table, kind_of, read_table
+from grpsparse.formula.frames import Table, cut, kind_of, read_table
 from grpsparse.formula.layout import lay_out
 from grpsparse.formula.parse import TermPlan, read_expression
 from grpsparse.formula.scope import Scope, bind
@@ -217,7 +217,7 @@ class ModelSpec:
 
     def _evaluate(self, factor: Factor, series: Mapping[str, Any], rows: Any) -> Any:
         expression = factor.expression
-        columns = {name: _cut(series[name], rows) for name in factor.variables}
+        columns = {name: cut(series[name], rows) for name in factor.variables}
         names = (*expression.values, *expression.calls)
         scope = {n: self.scope.need(n) for n in names if n in self.scope.values}
         raw = evaluate(expression, columns, scope=scope, state=factor.state)
@@ -225,12 +225,6 @@ class ModelSpec:
 
 
 _KINDS = {"text": "text", "date": "a date", "category": "a categorical"}
-
-
-def _cut(series: Any, rows: Any) -> Any:
-    if len(rows) == len(series):
-        return series
-    return series.iloc[rows].reset_index(drop=True)
 
 
 def take_rows(value: Labels | Numbers, keep: BoolArray) -> Labels | Numbers:

@@ -189,7 +189,7 @@ DATES = np.array(["2020-01-01", "2021-01-01"], dtype="datetime64[D]")
         ([-0.1, 0.2, 0.3], "binomial", "share is -0.1 in row 0"),
         (["a", "b", "c"], "binomial", r"share has 3 levels \('a', 'b', 'c'\)"),
         ([0, 1, 2], "binomial", r"share has 3 levels \(0, 1, 2\)"),
-        (list("abcdefghij"), "binomial", "10 levels \\('a', 'b', 'c', 'd', 'e', 'f', ...\\)"),
+        (list("abcdefghij"), "binomial", r"10 levels \('a', .*, 'g', 'h', \.\.\.\)"),
         (np.arange(40) / 7, "multinomial", "share has 40 distinct values in 40 rows"),
         ([0.1, 0.2, 0.3], "multinomial", 'or give family="gaussian"'),
         ([f"id{k}" for k in range(20)], "auto", "too many to be classes"),
