@@ -111,6 +111,10 @@ class JointFamily(Family, Protocol):
     :meth:`among` gives them; "of a row" then means what, weighted and summed, is the whole.
     """
 
+    @property
+    def baseline(self) -> bool:
+        """Whether a baseline of its own stands in for the intercept; see :func:`has_baseline`."""
+
     def n_outputs(self, y: Array) -> int:
         """Return the number of linear predictors K, which need not be that of y's columns."""
 
@@ -162,4 +166,4 @@ def has_baseline(family: Family) -> bool:
     Then nothing is added to the linear predictor, whose level the loss does not see, but columns
     are centred as they are beside an intercept.
     """
-    return bool(getattr(family, "baseline", False))
+    return isinstance(family, JointFamily) and family.baseline

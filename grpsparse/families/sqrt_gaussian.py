@@ -86,6 +86,7 @@ class SqrtGaussian(MultiGaussian):
     rescale: ClassVar[float | None] = None
     # 1 / sigma0 is one, but far above the curvature of any fit but an interpolating one
     curvature_bound: ClassVar[float | None] = None
+    baseline: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.separate_scales, bool | np.bool_):
