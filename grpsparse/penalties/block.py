@@ -6,18 +6,20 @@ elementwise penalty each coefficient is a block. What most penalties share stand
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import ClassVar
+from dataclasses import fields, replace
+from math import inf
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from grpsparse.backend import Array, namespace
+from grpsparse.backend import Array, codes, namespace
 from grpsparse.groups import FloatArray
-from grpsparse.penalties.checks import checked_lambda, checked_step
+from grpsparse.penalties.checks import check_flag, check_number, checked_lambda, checked_step
+from grpsparse.penalties.dual import any_positive
 from grpsparse.penalties.protocol import Penalty
 
-__all__ = ["BlockFunctions"]
+__all__ = ["BlockFunctions", "PriceFunctions", "Rescaled"]
 
 
 def _lengths(penalty: Penalty, block: FloatArray) -> FloatArray:
@@ -38,6 +40,7 @@ class BlockFunctions:
     nested: ClassVar[bool] = False
     matrix: ClassVar[bool] = False
     overlap: ClassVar[str] = "none"
+    overlapping: ClassVar[bool] = False
     constraint: ClassVar[bool] = False
     solver: ClassVar[str] = "block_descent"
 
@@ -115,6 +118,14 @@ class BlockFunctions:
         slope = self.radial_derivative(np.atleast_1d(norm), np.atleast_1d(level))
         return slope if norm.ndim else float(slope[0])
 
+    def radial_curvature(self, norm: Array, level: Array) -> Array:
+        """Return zeros, the curvature of all that is made of lines."""
+        return namespace(norm).zeros_like(norm + level)
+
+    def rescaled(self, factor: float) -> Self:  # noqa: ARG002
+        """Return itself: no parameter is in units of the loss's curvature."""
+        return self
+
     def zero_limit(self: Penalty, level: Array, curvature: Array) -> Array:  # noqa: ARG002
         """Return p'(0+)."""
         return self.radial_derivative(namespace(level).zeros_like(level), level)
@@ -127,3 +138,53 @@ class BlockFunctions:
         pairs = [(field.name, getattr(self, field.name)) for field in fields(self)]  # type: ignore[arg-type]
         shown = ", ".join(f"{n}={v!r}" for n, v in pairs if (n, v) != ("scale", 1.0))
         return f"{type(self).__name__}({shown})"
+
+
+class PriceFunctions(BlockFunctions):
+    """A group that is in costs its level, whatever its norm."""
+
+    __slots__ = ()
+
+    steep: ClassVar[bool] = True
+    code: ClassVar[int] = codes.L0
+
+    @property
+    def parameters(self) -> tuple[float, float]:
+        """Two numbers that are not used."""
+        return (0.0, 0.0)
+
+    def radial_value(self, norm: Array, level: Array) -> Array:
+        """Return level where norm is above 0."""
+        xp = namespace(norm, level)
+        return xp.where(norm > 0.0, level, xp.zeros_like(norm + level))
+
+    def radial_derivative(self, norm: Array, level: Array) -> Array:
+        """Return 0, at 0 infinity."""
+        xp = namespace(norm, level)
+        jump = (norm == 0.0) & (level > 0.0)
+        return xp.where(jump, inf, xp.zeros_like(norm + level))
+
+    def weak_convexity(self, level: Array | float) -> float:
+        """Return infinity, 0 where nothing is penalised."""
+        return inf if any_positive(level) else 0.0
+
+
+class Rescaled:
+    """A penalty P whose concavity is relative to the curvature v of the loss.
+
+    Outside the gaussian family P(v t; l) / v takes its place, if `rescale` allows it.
+    """
+
+    __slots__ = ()
+
+    rescale: bool
+    scale: float
+
+    def check_rescaling(self) -> None:
+        """Raise PenaltyError for values that the two fields may not have."""
+        check_flag(self, "rescale")
+        check_number(self, "scale", lambda x: x > 0.0, "a positive number")
+
+    def rescaled(self, factor: float) -> Self:
+        """Return P(factor t; l) / factor, or itself if ``rescale`` is False."""
+        return replace(self, scale=factor) if self.rescale else self  # type: ignore[type-var]

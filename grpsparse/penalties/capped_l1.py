@@ -86,10 +86,6 @@ class GroupCappedL1(BlockFunctions):
         xp = namespace(norm, level)
         return xp.where(norm < self._cap(level), level, xp.zeros_like(norm + level))
 
-    def radial_curvature(self, norm: Array, level: Array) -> Array:
-        """Return zeros: all concavity is in the kink."""
-        return namespace(norm).zeros_like(norm + level)
-
     def weak_convexity(self, level: Array | float) -> float:
         """Return infinity for the kink, 0 where nothing is penalised."""
         return inf if any_positive(level) else 0.0

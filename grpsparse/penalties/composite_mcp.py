@@ -12,15 +12,16 @@ doi:10.1214/12-STS392, for its name.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import sqrt
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 
 from grpsparse.backend import Array, codes, namespace
 from grpsparse.groups import FloatArray
-from grpsparse.penalties.checks import check_flag, check_number
+from grpsparse.penalties.block import Rescaled
+from grpsparse.penalties.checks import check_number
 from grpsparse.penalties.dual import largest
 from grpsparse.penalties.nested import NestedFunctions
 from grpsparse.penalties.protocol import Curve
@@ -31,7 +32,7 @@ FULL = 1.0 - 1e-13  # of the outer plateau, where rounding of a sum may end
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class CompositeMCP(NestedFunctions):
+class CompositeMCP(Rescaled, NestedFunctions):
     """Composite MCP.
 
     With several classes a block is all coefficients of its columns: m counts columns times
@@ -69,8 +70,7 @@ class CompositeMCP(NestedFunctions):
 
     def __post_init__(self) -> None:
         check_number(self, "gamma", lambda x: x > 1.0, "a number above 1")
-        check_flag(self, "rescale")
-        check_number(self, "scale", lambda x: x > 0.0, "a positive number")
+        self.check_rescaling()
 
     def inner(self, size: Array, level: Array) -> Curve:
         """Return the MCP of level sqrt(level) of v size."""
@@ -98,10 +98,6 @@ class CompositeMCP(NestedFunctions):
     def weak_convexity(self, level: Array | float) -> float:
         """Return v 3 sqrt(max(level)) / gamma, the concavity of a block of one coefficient at 0."""
         return 3.0 * self.scale * sqrt(largest(level)) / self.gamma
-
-    def rescaled(self, factor: float) -> Self:
-        """Return P(factor b; l) / factor, unless `rescale` is False."""
-        return replace(self, scale=factor) if self.rescale else self
 
     def thresholds(self, size: FloatArray, level: float) -> FloatArray:
         """Return where coefficients leave zero as the inner slope's factor falls; and gamma."""

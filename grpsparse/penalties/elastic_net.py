@@ -8,7 +8,7 @@ References: Zou & Hastie (2005), doi:10.1111/j.1467-9868.2005.00503.x.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 
@@ -75,10 +75,6 @@ class GroupElasticNet(BlockFunctions):
     def weak_convexity(self, level: Array | float) -> float:  # noqa: ARG002
         """Return 0."""
         return 0.0
-
-    def rescaled(self, factor: float) -> Self:  # noqa: ARG002
-        """Return itself: the penalty is convex."""
-        return self
 
     def critical_lambda(
         self, correlation: FloatArray, segments: Segments, weight: FloatArray, penalised: Array

@@ -9,14 +9,15 @@ References: Breheny (2015), doi:10.1111/biom.12300.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import ClassVar, Self
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
 from grpsparse.backend import Array, exp, namespace
 from grpsparse.groups import FloatArray
-from grpsparse.penalties.checks import check_flag, check_number
+from grpsparse.penalties.block import Rescaled
+from grpsparse.penalties.checks import check_number
 from grpsparse.penalties.dual import any_positive
 from grpsparse.penalties.nested import NestedFunctions
 from grpsparse.penalties.protocol import Curve
@@ -25,7 +26,7 @@ __all__ = ["GroupExponentialLasso"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class GroupExponentialLasso(NestedFunctions):
+class GroupExponentialLasso(Rescaled, NestedFunctions):
     """Group exponential lasso.
 
     With several classes a block is all coefficients of its columns.
@@ -62,8 +63,7 @@ class GroupExponentialLasso(NestedFunctions):
 
     def __post_init__(self) -> None:
         check_number(self, "tau", lambda x: x > 0.0, "a positive number")
-        check_flag(self, "rescale")
-        check_number(self, "scale", lambda x: x > 0.0, "a positive number")
+        self.check_rescaling()
 
     def inner(self, size: Array, level: Array) -> Curve:
         """Return size itself."""
@@ -81,10 +81,6 @@ class GroupExponentialLasso(NestedFunctions):
     def weak_convexity(self, level: Array | float) -> float:
         """Return tau v, the concavity of a block of one coefficient at 0."""
         return self.tau * self.scale if any_positive(level) else 0.0
-
-    def rescaled(self, factor: float) -> Self:
-        """Return P(factor b; l) / factor, unless `rescale` is False."""
-        return replace(self, scale=factor) if self.rescale else self
 
     def thresholds(self, size: FloatArray, level: float) -> FloatArray:  # noqa: ARG002
         """Return where coefficients leave zero as the inner slope's factor falls."""

@@ -27,11 +27,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf, sqrt
-from typing import ClassVar, Self
+from typing import ClassVar
 
-from grpsparse.backend import Array, codes, namespace, running_sum
+from grpsparse.backend import Array, namespace, running_sum
 from grpsparse.groups import FloatArray
-from grpsparse.penalties.dual import UP, any_positive, group_norms, level_critical
+from grpsparse.penalties.block import PriceFunctions
+from grpsparse.penalties.dual import UP, group_norms, level_critical
 from grpsparse.penalties.joint import JointFunctions
 from grpsparse.penalties.protocol import Segments
 
@@ -42,7 +43,7 @@ TIE = 1e-14
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class GroupHoyer(JointFunctions):
+class GroupHoyer(PriceFunctions, JointFunctions):
     """Group Hoyer, the squared ratio of the L1 to the L2 norm of all group norms.
 
     Zero is a local minimum whatever the loss, because the first group costs ``w_g**2`` at once.
@@ -70,37 +71,7 @@ class GroupHoyer(JointFunctions):
 
     name: ClassVar[str] = "group_hoyer"
     title: ClassVar[str] = "group Hoyer"
-    steep: ClassVar[bool] = True
     growing: ClassVar[bool] = True
-    code: ClassVar[int] = codes.L0
-
-    @property
-    def parameters(self) -> tuple[float, float]:
-        """Nothing."""
-        return (0.0, 0.0)
-
-    def radial_value(self, norm: Array, level: Array) -> Array:
-        """Return the level, 0 for a norm of 0."""
-        xp = namespace(norm, level)
-        return xp.where(norm > 0.0, level, xp.zeros_like(norm + level))
-
-    def radial_derivative(self, norm: Array, level: Array) -> Array:
-        """Return 0, at 0 infinity."""
-        xp = namespace(norm, level)
-        jump = (norm == 0.0) & (level > 0.0)
-        return xp.where(jump, inf, xp.zeros_like(norm + level))
-
-    def radial_curvature(self, norm: Array, level: Array) -> Array:
-        """Return zeros."""
-        return namespace(norm).zeros_like(norm + level)
-
-    def weak_convexity(self, level: Array | float) -> float:
-        """Return infinity, 0 where nothing is penalised."""
-        return inf if any_positive(level) else 0.0
-
-    def rescaled(self, factor: float) -> Self:  # noqa: ARG002
-        """Return itself: scaling norms changes nothing."""
-        return self
 
     def critical_lambda(
         self, correlation: FloatArray, segments: Segments, weight: FloatArray, penalised: Array

@@ -10,20 +10,19 @@ References: Blumensath & Davies (2008), doi:10.1007/s00041-008-9035-z.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf
-from typing import ClassVar, Self
+from typing import ClassVar
 
-from grpsparse.backend import Array, codes, namespace
+from grpsparse.backend import Array, namespace
 from grpsparse.groups import FloatArray
-from grpsparse.penalties.block import BlockFunctions
-from grpsparse.penalties.dual import UP, any_positive, group_norms, level_critical
+from grpsparse.penalties.block import PriceFunctions
+from grpsparse.penalties.dual import UP, group_norms, level_critical
 from grpsparse.penalties.protocol import Segments
 
 __all__ = ["GroupL0"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class GroupL0(BlockFunctions):
+class GroupL0(PriceFunctions):
     """Group L0.
 
     The loss has to have a curvature with a bound, which that of Poisson or Cox has not.
@@ -41,33 +40,7 @@ class GroupL0(BlockFunctions):
     convex: ClassVar[bool] = False
     elementwise: ClassVar[bool] = False
     bilevel: ClassVar[bool] = False
-    steep: ClassVar[bool] = True
-    code: ClassVar[int] = codes.L0
     l1_fraction: ClassVar[float] = 0.0
-
-    @property
-    def parameters(self) -> tuple[float, float]:
-        """Two numbers that are not used."""
-        return (0.0, 0.0)
-
-    def radial_value(self, norm: Array, level: Array) -> Array:
-        """Return level where norm is above 0."""
-        xp = namespace(norm, level)
-        return xp.where(norm > 0.0, level, xp.zeros_like(norm + level))
-
-    def radial_derivative(self, norm: Array, level: Array) -> Array:
-        """Return 0, at 0 infinity."""
-        xp = namespace(norm, level)
-        jump = (norm == 0.0) & (level > 0.0)
-        return xp.where(jump, inf, xp.zeros_like(norm + level))
-
-    def radial_curvature(self, norm: Array, level: Array) -> Array:
-        """Return zeros."""
-        return namespace(norm).zeros_like(norm + level)
-
-    def weak_convexity(self, level: Array | float) -> float:
-        """Return infinity, 0 where nothing is penalised."""
-        return inf if any_positive(level) else 0.0
 
     def zero_limit(self, level: Array, curvature: Array) -> Array:
         """Return sqrt(2 level curvature)."""
@@ -78,10 +51,6 @@ class GroupL0(BlockFunctions):
         xp = namespace(level, curvature)
         step = 1.0 / xp.where(curvature > 0.0, curvature, xp.ones_like(curvature))
         return xp.sqrt(2.0 * level * step)
-
-    def rescaled(self, factor: float) -> Self:  # noqa: ARG002
-        """Return itself: scaling only changes lambda."""
-        return self
 
     def critical_lambda(
         self, correlation: FloatArray, segments: Segments, weight: FloatArray, penalised: Array

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 
@@ -89,17 +89,9 @@ class GroupL1L2(JointFunctions):
         """Return (1 - alpha) level."""
         return (1.0 - self.alpha) * level + namespace(norm).zeros_like(norm)
 
-    def radial_curvature(self, norm: Array, level: Array) -> Array:
-        """Return zeros."""
-        return namespace(norm).zeros_like(norm + level)
-
     def weak_convexity(self, level: Array | float) -> float:
         """Return infinity, the bend of -||r|| at zero; 0 where nothing is penalised."""
         return inf if self.alpha > 0.0 and any_positive(level) else 0.0
-
-    def rescaled(self, factor: float) -> Self:  # noqa: ARG002
-        """Return itself: the penalty is homogeneous."""
-        return self
 
     def critical_lambda(
         self, correlation: FloatArray, segments: Segments, weight: FloatArray, penalised: Array

@@ -9,7 +9,7 @@ References: Yuan & Lin (2006), doi:10.1111/j.1467-9868.2005.00532.x.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from grpsparse.backend import Array, codes, namespace
 from grpsparse.groups import FloatArray
@@ -51,17 +51,9 @@ class GroupLasso(BlockFunctions):
         """Return the level."""
         return level + namespace(norm).zeros_like(norm)
 
-    def radial_curvature(self, norm: Array, level: Array) -> Array:
-        """Return zeros."""
-        return namespace(norm).zeros_like(norm + level)
-
     def weak_convexity(self, level: Array | float) -> float:  # noqa: ARG002
         """Return 0."""
         return 0.0
-
-    def rescaled(self, factor: float) -> Self:  # noqa: ARG002
-        """Return itself: the penalty is homogeneous."""
-        return self
 
     def critical_lambda(
         self, correlation: FloatArray, segments: Segments, weight: FloatArray, penalised: Array

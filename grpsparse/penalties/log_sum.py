@@ -8,7 +8,7 @@ References: Candes, Wakin & Boyd (2008), doi:10.1007/s00041-008-9045-x.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from grpsparse.backend import Array, codes, namespace
 from grpsparse.groups import FloatArray
@@ -75,10 +75,6 @@ class GroupLogSum(BlockFunctions):
     def weak_convexity(self, level: Array | float) -> float:
         """Return max(level) / eps**2, the concavity at 0."""
         return largest(level) / self.eps**2
-
-    def rescaled(self, factor: float) -> Self:  # noqa: ARG002
-        """Return itself: eps is a length in every family."""
-        return self
 
     def critical_lambda(
         self, correlation: FloatArray, segments: Segments, weight: FloatArray, penalised: Array

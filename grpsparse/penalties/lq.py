@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from grpsparse.backend import Array, codes, namespace
 from grpsparse.groups import FloatArray
@@ -106,10 +106,6 @@ class GroupLq(BlockFunctions):
     def _tie(self) -> float:
         """Argument over larger minimiser at the tie."""
         return (2.0 - self.q) / (2.0 * (1.0 - self.q))
-
-    def rescaled(self, factor: float) -> Self:  # noqa: ARG002
-        """Return itself: it is homogeneous, so that scaling only changes lambda."""
-        return self
 
     def critical_lambda(
         self, correlation: FloatArray, segments: Segments, weight: FloatArray, penalised: Array

@@ -10,13 +10,13 @@ doi:10.1007/s11222-013-9424-2.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import ClassVar, Self
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 from grpsparse.backend import Array, codes, namespace
 from grpsparse.groups import FloatArray
-from grpsparse.penalties.block import BlockFunctions
-from grpsparse.penalties.checks import check_flag, check_number
+from grpsparse.penalties.block import BlockFunctions, Rescaled
+from grpsparse.penalties.checks import check_number
 from grpsparse.penalties.dual import any_positive, norm_critical
 from grpsparse.penalties.protocol import Segments
 
@@ -24,7 +24,7 @@ __all__ = ["SCAD", "GroupSCAD"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class GroupSCAD(BlockFunctions):
+class GroupSCAD(Rescaled, BlockFunctions):
     """Group SCAD.
 
     Parameters
@@ -61,8 +61,7 @@ class GroupSCAD(BlockFunctions):
 
     def __post_init__(self) -> None:
         check_number(self, "gamma", lambda x: x > 2.0, "a number above 2")
-        check_flag(self, "rescale")
-        check_number(self, "scale", lambda x: x > 0.0, "a positive number")
+        self.check_rescaling()
 
     @property
     def parameters(self) -> tuple[float, float]:
@@ -93,10 +92,6 @@ class GroupSCAD(BlockFunctions):
     def weak_convexity(self, level: Array | float) -> float:
         """Return v / (gamma - 1), 0 where nothing is penalised."""
         return self.scale / (self.gamma - 1.0) if any_positive(level) else 0.0
-
-    def rescaled(self, factor: float) -> Self:
-        """Return P(factor t; l) / factor, or itself if ``rescale`` is False."""
-        return replace(self, scale=factor) if self.rescale else self
 
     def critical_lambda(
         self, correlation: FloatArray, segments: Segments, weight: FloatArray, penalised: Array

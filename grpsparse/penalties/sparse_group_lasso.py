@@ -9,7 +9,7 @@ References: Simon, Friedman, Hastie & Tibshirani (2013), doi:10.1080/10618600.20
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 
@@ -73,17 +73,9 @@ class SparseGroupLasso(BlockFunctions):
         """Return (1 - alpha) level."""
         return (1.0 - self.alpha) * level + namespace(norm).zeros_like(norm)
 
-    def radial_curvature(self, norm: Array, level: Array) -> Array:
-        """Return zeros."""
-        return namespace(norm).zeros_like(norm + level)
-
     def weak_convexity(self, level: Array | float) -> float:  # noqa: ARG002
         """Return 0."""
         return 0.0
-
-    def rescaled(self, factor: float) -> Self:  # noqa: ARG002
-        """Return itself: the penalty is homogeneous."""
-        return self
 
     def critical_lambda(
         self, correlation: FloatArray, segments: Segments, weight: FloatArray, penalised: Array

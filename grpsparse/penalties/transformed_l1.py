@@ -6,7 +6,7 @@ References: Zhang & Xin (2017), doi:10.4310/CMS.2017.v15.n2.a9.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from grpsparse.backend import Array, codes
 from grpsparse.groups import FloatArray
@@ -73,10 +73,6 @@ class GroupTransformedL1(BlockFunctions):
     def weak_convexity(self, level: Array | float) -> float:
         """Return 2 max(level) (a + 1) / a**2, the concavity at 0."""
         return 2.0 * largest(level) * (self.a + 1.0) / self.a**2
-
-    def rescaled(self, factor: float) -> Self:  # noqa: ARG002
-        """Return itself: a is a length in every family."""
-        return self
 
     def critical_lambda(
         self, correlation: FloatArray, segments: Segments, weight: FloatArray, penalised: Array
