@@ -18,7 +18,6 @@ from grpsparse.errors import OptionError
 from grpsparse.families import ScaleFamily
 from grpsparse.groups import FloatArray
 from grpsparse.overlap_track import OverlapTrack
-from grpsparse.penalties import OverlapNorm
 from grpsparse.problem import Problem, moments_of
 from grpsparse.reach import CommonReach
 from grpsparse.record import Grid, Path, Point, collect
@@ -86,8 +85,10 @@ def fit_paths(
     exact = gram and by_moments(problems[0])
     moments = moments_of(problems) if exact else [None] * len(problems)
     store = Store(problems[0]) if gathered else None
-    reach = CommonReach(problems) if len(problems) > 1 and not gram else None
-    kind = OverlapTrack if isinstance(problems[0].penalty, OverlapNorm) else Track
+    overlapping = problems[0].penalty.overlapping
+    shared = len(problems) > 1 and not gram and not overlapping
+    reach = CommonReach(problems) if shared else None
+    kind = OverlapTrack if overlapping else Track
     tracks = [
         kind(problem, solver, tol, How(first, gathered, each, store, reach))
         for problem, each in zip(problems, moments, strict=True)
@@ -115,7 +116,7 @@ def fit_paths(
 
 
 def _arithmetic(solver: Solver, problems: Sequence[Problem]) -> str:
-    if isinstance(problems[0].penalty, OverlapNorm):
+    if problems[0].penalty.overlapping:
         return "exact"
     if solver.arithmetic != "auto":
         return solver.arithmetic

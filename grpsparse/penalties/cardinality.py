@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from grpsparse.backend import Array, codes, namespace
 from grpsparse.groups import FloatArray
@@ -66,6 +66,11 @@ class GroupCardinality(JointFunctions):
         check_count(self, "k")
 
     @property
+    def most(self) -> int:
+        """The number k."""
+        return self.k
+
+    @property
     def parameters(self) -> tuple[float, float]:
         """No slope and no ridge part: a block that is alone may be in."""
         return (0.0, 0.0)
@@ -78,17 +83,9 @@ class GroupCardinality(JointFunctions):
         """Return zeros."""
         return namespace(norm).zeros_like(norm + level)
 
-    def radial_curvature(self, norm: Array, level: Array) -> Array:
-        """Return zeros."""
-        return namespace(norm).zeros_like(norm + level)
-
     def weak_convexity(self, level: Array | float) -> float:
         """Return infinity, 0 where nothing is penalised."""
         return inf if any_positive(level) else 0.0
-
-    def rescaled(self, factor: float) -> Self:  # noqa: ARG002
-        """Return itself: a count has no scale."""
-        return self
 
     def critical_lambda(
         self,

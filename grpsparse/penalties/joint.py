@@ -27,6 +27,11 @@ class JointFunctions(BlockFunctions):
     solver: ClassVar[str] = "accelerated"
     l1_fraction: ClassVar[float] = 0.0
 
+    @property
+    def most(self) -> int | None:
+        """None: any number of groups may be in."""
+        return None
+
     def joint_limit(
         self: JointPenalty,
         norms: Array,

@@ -70,6 +70,8 @@ class OverlapNorm(OverlapGroupLasso):
 
     joint: ClassVar[bool] = True
     growing: ClassVar[bool] = False
+    most: ClassVar[int | None] = None
+    overlapping: ClassVar[bool] = True
 
     def norms(self, b: FloatArray) -> FloatArray:
         """Return the norms (G,) of coefficients (p, K)."""

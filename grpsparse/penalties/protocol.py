@@ -94,6 +94,13 @@ class Penalty(Protocol):
         """
 
     @property
+    def overlapping(self) -> bool:
+        """Whether it is one norm of all columns at once, bound to groups that share them.
+
+        Then it is a :class:`~grpsparse.penalties.overlap.OverlapNorm`, and nothing is screened.
+        """
+
+    @property
     def constraint(self) -> bool:
         """Whether it is 0 or infinite, so that every ``lambda_`` above 0 is the same."""
 
@@ -231,6 +238,10 @@ class JointPenalty(Penalty, Protocol):
     @property
     def growing(self) -> bool:
         """Whether longer norms may cost less, so that what the loss does not see has no end."""
+
+    @property
+    def most(self) -> int | None:
+        """Largest number of groups that it lets in, None for any number."""
 
     def joint_value(self, norms: Array, weight: Array, lambda_: float) -> float:
         """Return the penalty of groups of these norms (G,) and weights (G,)."""

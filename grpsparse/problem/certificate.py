@@ -138,10 +138,11 @@ def _dual_value(
     penalty = cast(ConvexPenalty, problem.penalty)
     level, single = lambda_ * blocks.weight, lambda_ * blocks.penalised.astype(np.float64)
     views = blocks.views(correlation)
-    if isinstance(penalty, OverlapNorm):
+    if penalty.overlapping:
+        norm = cast(OverlapNorm, penalty)
         seen = np.repeat(blocks.penalised, blocks.sizes)
         both = zip(views, blocks.views(checked.theta), strict=True)
-        scales = [penalty.scale_at(view[seen], b[seen], lambda_) for view, b in both]
+        scales = [norm.scale_at(view[seen], b[seen], lambda_) for view, b in both]
     else:
         scales = [penalty.dual_scale(view, blocks, level, single) for view in views]
     scale = min(scales, default=1.0)

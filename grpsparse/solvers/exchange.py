@@ -19,7 +19,6 @@ import numpy as np
 
 from grpsparse.backend import segment_sums
 from grpsparse.groups import BoolArray, FloatArray, IntArray
-from grpsparse.penalties import GroupCardinality
 from grpsparse.problem.null import unpenalised_basis
 from grpsparse.problem.smooth import Curved, SmoothFit, newton
 from grpsparse.solvers.composite import Composite
@@ -49,12 +48,13 @@ class Subsets:
     Parameters
     ----------
     composite : Composite
-    penalty : GroupCardinality
+    most : int
+        Largest number of groups, in each class where these are separate.
     """
 
-    def __init__(self, composite: Composite, penalty: GroupCardinality) -> None:
+    def __init__(self, composite: Composite, most: int) -> None:
         self._composite = composite
-        self._most = min(penalty.k, composite.blocks.weight.size)
+        self._most = min(most, composite.blocks.weight.size)
         offset = composite.predictor(
             np.zeros((composite.rows.shape[0], composite.problem.n_outputs))
         )

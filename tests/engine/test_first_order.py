@@ -181,8 +181,8 @@ RECURSIONS = {
     "monotone": monotone,
     "split": partial(split, steps="optimal"),
     "classical": partial(split, steps="classical"),
-    "admm": ADMM()._recursion,
-    "admm 0.3": ADMM(rho=0.3)._recursion,
+    "admm": ADMM().recursion,
+    "admm 0.3": ADMM(rho=0.3).recursion,
 }
 
 
@@ -373,6 +373,7 @@ class AllNorms(GroupLasso):
 
     joint: ClassVar[bool] = True
     growing: ClassVar[bool] = False
+    most: ClassVar[None] = None
     code: ClassVar[int] = -1  # none
 
     def joint_value(self, norms, weight, lambda_):
