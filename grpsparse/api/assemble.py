@@ -15,7 +15,7 @@ from grpsparse.groups import BoolArray, Deferred, FloatArray, IntArray, members
 from grpsparse.path import Path
 from grpsparse.problem import Blocks, Problem, columns_of
 from grpsparse.results import PathFit, Settings, Training
-from grpsparse.solvers import Solver, ending
+from grpsparse.solvers import Solver
 
 __all__ = ["path_fit", "warn_unconverged"]
 
@@ -220,7 +220,7 @@ def _settings(opened: Opened, path: Path, call: str) -> Settings:
     elif opened.model.formula is None and not resolved.by_column:
         groups = "labels"
     stopped = () if path.stopped is None else (path.stopped,)
-    early = ending(resolved.solver)
+    early = resolved.solver.ending
     ended = () if early is None else (early,)
     return Settings(
         call=call,
@@ -243,7 +243,7 @@ def warn_unconverged(fits: list[PathFit], solver: Solver, *, stacklevel: int) ->
 
     Not where the solver was to end before they do.
     """
-    if ending(solver) is not None:
+    if solver.ending is not None:
         return
     missed = [fit.certificate[~fit.converged] for fit in fits]
     count = sum(values.size for values in missed)

@@ -21,7 +21,7 @@ from grpsparse.solvers.working_set import WorkingSet, grown_to
 
 __all__ = ["ADMM", "Accelerated", "BlockDescent", "Interpolant", "LatentDual", "Overlapping"]
 __all__ += ["Reweighted", "Solution", "Solver", "Store", "Task", "VarPro", "WorkingSet"]
-__all__ += ["by_gram", "by_moments", "ending", "get", "grown_to", "interpolate", "names"]
+__all__ += ["by_gram", "by_moments", "get", "grown_to", "interpolate", "names"]
 
 _SOLVERS: dict[str, Callable[[], Solver]] = {
     "block_descent": BlockDescent,
@@ -37,12 +37,6 @@ _SOLVERS: dict[str, Callable[[], Solver]] = {
 def names() -> tuple[str, ...]:
     """Return the names that ``solver=`` takes besides ``"auto"``."""
     return tuple(_SOLVERS)
-
-
-def ending(solver: Solver) -> str | None:
-    """Return what to print of a solver that is to end before points are stationary, else None."""
-    sentence: str | None = getattr(solver, "ending", None)
-    return sentence
 
 
 def get(solver: str | Solver) -> Solver:

@@ -12,21 +12,16 @@ References: :mod:`grpsparse.solvers.recursions`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
-from grpsparse.problem import Problem, State
 from grpsparse.solvers.composite import Composite
-from grpsparse.solvers.legs import Limits, Reached, minimise
-from grpsparse.solvers.protocol import Solution, Task
+from grpsparse.solvers.legs import Legs, Limits, Reached
 from grpsparse.solvers.recursions import Concave, monotone, restarted, split
 from grpsparse.solvers.support import (
     check_choice,
     check_flag,
     check_iterations,
-    endless,
-    not_of_norms,
-    unbounded,
 )
-from grpsparse.solvers.working_set import WorkingSet
 
 __all__ = ["Accelerated"]
 
@@ -36,7 +31,7 @@ SHARP = 10.0  # times the loss's curvature: a concave part that bends more would
 
 
 @dataclass(frozen=True, slots=True)
-class Accelerated:
+class Accelerated(Legs):
     """Accelerated proximal gradient steps of all blocks at once.
 
     Parameters
@@ -70,39 +65,15 @@ class Accelerated:
     steps: str = "optimal"
     finish: bool = True
 
+    name: ClassVar[str] = "accelerated"
+
     def __post_init__(self) -> None:
         check_choice("restart", self.restart, RESTARTS)
         check_choice("steps", self.steps, STEPS)
         check_iterations(self.max_iter)
         check_flag("finish", self.finish)
 
-    @property
-    def name(self) -> str:
-        """Name under which it can be asked for."""
-        return "accelerated"
-
-    @property
-    def arithmetic(self) -> str:
-        """``"exact"``: products with the columns in double precision."""
-        return "exact"
-
-    def supports(self, problem: Problem) -> str | None:
-        """Refuse what is not of norms, or lacks a bound on the curvature or a minimum."""
-        return not_of_norms(problem) or unbounded(problem) or endless(problem)
-
-    def solve(self, problem: Problem, start: State, working: WorkingSet, task: Task) -> Solution:
-        """Minimise over the task's groups; see :class:`grpsparse.solvers.protocol.Solver`."""
-        return minimise(
-            problem,
-            start,
-            working,
-            task,
-            recursion=self._recursion,
-            max_iter=self.max_iter,
-            finish=self.finish,
-        )
-
-    def _recursion(self, composite: Composite, at: Reached, limits: Limits) -> Reached:
+    def recursion(self, composite: Composite, at: Reached, limits: Limits) -> Reached:
         """Go on with what suits the penalty."""
         penalty = composite.problem.penalty
         if penalty.convex:

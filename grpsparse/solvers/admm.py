@@ -25,24 +25,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
+from typing import ClassVar
 
 import numpy as np
 
 from grpsparse.errors import OptionError
 from grpsparse.groups import FloatArray
-from grpsparse.problem import Problem, State
 from grpsparse.solvers.composite import Composite
-from grpsparse.solvers.legs import Limits, Reached, minimise
-from grpsparse.solvers.protocol import Solution, Task
+from grpsparse.solvers.legs import Legs, Limits, Reached
 from grpsparse.solvers.proximal_point import Point, Ridge, proximal_point
 from grpsparse.solvers.support import (
     check_flag,
     check_iterations,
-    endless,
-    not_of_norms,
-    unbounded,
 )
-from grpsparse.solvers.working_set import WorkingSet
 
 __all__ = ["ADMM"]
 
@@ -57,7 +52,7 @@ RAISED = 1.02  # over a curvature met
 
 
 @dataclass(frozen=True, slots=True)
-class ADMM:
+class ADMM(Legs):
     """Alternating direction method of multipliers, the smooth step last.
 
     Parameters
@@ -93,6 +88,8 @@ class ADMM:
     rho: float | None = None
     finish: bool = True
 
+    name: ClassVar[str] = "admm"
+
     def __post_init__(self) -> None:
         check_iterations(self.max_iter)
         check_flag("finish", self.finish)
@@ -106,33 +103,7 @@ class ADMM:
                 "the loss, or None for the default."
             )
 
-    @property
-    def name(self) -> str:
-        """Name under which it can be asked for."""
-        return "admm"
-
-    @property
-    def arithmetic(self) -> str:
-        """``"exact"``: products with the columns in double precision."""
-        return "exact"
-
-    def supports(self, problem: Problem) -> str | None:
-        """Refuse what is not of norms, or lacks a bound on the curvature or a minimum."""
-        return not_of_norms(problem) or unbounded(problem) or endless(problem)
-
-    def solve(self, problem: Problem, start: State, working: WorkingSet, task: Task) -> Solution:
-        """Minimise over the task's groups; see :class:`grpsparse.solvers.protocol.Solver`."""
-        return minimise(
-            problem,
-            start,
-            working,
-            task,
-            recursion=self._recursion,
-            max_iter=self.max_iter,
-            finish=self.finish,
-        )
-
-    def _recursion(self, composite: Composite, at: Reached, limits: Limits) -> Reached:
+    def recursion(self, composite: Composite, at: Reached, limits: Limits) -> Reached:
         """Iterate from b = x and y = -grad f(x)."""
         enough = max(limits.enough, composite.noise(composite.predictor(at.x)))
         iteration = Iteration.of(composite, at.x, at.stiffness, self.rho)

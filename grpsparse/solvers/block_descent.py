@@ -12,10 +12,11 @@ Saunders (2014), doi:10.1137/130921428.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from grpsparse.problem import Problem, State
 from grpsparse.solvers.moment_sweeps import MomentSweeps
-from grpsparse.solvers.protocol import Solution, Task
+from grpsparse.solvers.protocol import Solution, SolverDefaults, Task
 from grpsparse.solvers.support import check_sweeps, not_of_norms, together, unbounded
 from grpsparse.solvers.sweeps import LARGEST_DAMPING, Sweeps
 from grpsparse.solvers.working_set import WorkingSet
@@ -27,7 +28,7 @@ FINE = 1e-9  # certificate for which Newton's method gives the last digits witho
 
 
 @dataclass(frozen=True, slots=True)
-class BlockDescent:
+class BlockDescent(SolverDefaults):
     """Proximal Newton steps by block coordinate descent.
 
     Parameters
@@ -48,13 +49,10 @@ class BlockDescent:
     max_iter: int = 20_000
     arithmetic: str = "auto"
 
+    name: ClassVar[str] = "block_descent"
+
     def __post_init__(self) -> None:
         check_sweeps(self.max_iter, self.arithmetic)
-
-    @property
-    def name(self) -> str:
-        """Name under which it can be asked for."""
-        return "block_descent"
 
     def supports(self, problem: Problem) -> str | None:
         """Refuse what is no sum over groups, and where a bound on the curvature is missing."""

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
+from typing import ClassVar
 
 import numpy as np
 
@@ -28,7 +29,7 @@ from grpsparse.problem import Problem, State
 from grpsparse.problem.null import unpenalised_basis
 from grpsparse.solvers.composite import Composite
 from grpsparse.solvers.legs import Limits, Reached
-from grpsparse.solvers.protocol import Solution, Task
+from grpsparse.solvers.protocol import Solution, SolverDefaults, Task
 from grpsparse.solvers.recursions import restarted
 from grpsparse.solvers.support import check_iterations
 from grpsparse.solvers.working_set import WorkingSet
@@ -37,7 +38,7 @@ __all__ = ["LatentDual"]
 
 
 @dataclass(frozen=True, slots=True)
-class LatentDual:
+class LatentDual(SolverDefaults):
     """Accelerated proximal gradient on the columns of latent groups.
 
     Parameters
@@ -64,18 +65,11 @@ class LatentDual:
 
     max_iter: int = 20_000
 
+    name: ClassVar[str] = "latent_dual"
+    arithmetic: ClassVar[str] = "exact"
+
     def __post_init__(self) -> None:
         check_iterations(self.max_iter)
-
-    @property
-    def name(self) -> str:
-        """Name under which it can be asked for."""
-        return "latent_dual"
-
-    @property
-    def arithmetic(self) -> str:
-        """``"exact"``: products with the columns in double precision."""
-        return "exact"
 
     def supports(self, problem: Problem) -> str | None:
         """Return None for latent group lasso on columns that are at most scaled."""

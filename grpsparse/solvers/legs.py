@@ -9,22 +9,23 @@ out of zero, a constraint on the number of groups a subset to start from, and ex
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import ClassVar, Protocol, cast
 
 import numpy as np
 
 from grpsparse.groups import FloatArray
-from grpsparse.penalties import GroupCardinality
+from grpsparse.penalties import JointPenalty
 from grpsparse.problem import Problem, State
 from grpsparse.solvers.composite import Composite
 from grpsparse.solvers.exchange import Subsets
-from grpsparse.solvers.protocol import Solution, Task
+from grpsparse.solvers.protocol import Solution, SolverDefaults, Task
+from grpsparse.solvers.support import endless, not_of_norms, unbounded
 from grpsparse.solvers.sweeps import Sweeps
 from grpsparse.solvers.working_set import WorkingSet
 
-__all__ = ["Limits", "Reached", "Recursion", "minimise"]
+__all__ = ["Legs", "Limits", "Reached"]
 
 PATIENCE = 100  # iterations before Newton's method is tried in between
 SLACK = 1e-9  # relative, by which a block's step has to lower what it is meant to
@@ -66,62 +67,63 @@ class Reached:
     stiffness: float
 
 
-Recursion = Callable[[Composite, Reached, Limits], Reached]
+class Legs(SolverDefaults, ABC):
+    """A solver that minimises by legs of its recursion.
 
-
-def minimise(
-    problem: Problem,
-    start: State,
-    working: WorkingSet,
-    task: Task,
-    *,
-    recursion: Recursion,
-    max_iter: int,
-    finish: bool,
-) -> Solution:
-    """Minimise over the task's groups by legs of a recursion.
-
-    Parameters
+    Attributes
     ----------
-    problem, start, working, task
-        As of :meth:`grpsparse.solvers.protocol.Solver.solve`.
-    recursion : callable
-        Goes on from a point; see :class:`Reached`.
     max_iter : int
     finish : bool
         Whether Newton's method may be taken on the active blocks.
     """
-    composite = Composite(problem, start, working, task)
-    between = _between(composite)
-    x, steps = between.opened(composite.point(start))
-    at = Reached(x, 0, settled=False, stiffness=0.0)
-    used, patience = 0, PATIENCE
-    finish = finish and composite.alone  # Newton's method knows no other groups
-    while composite.rows.shape[0] and used < max_iter:
-        limits = Limits(min(max_iter - used, patience), task.accuracy * problem.scale)
-        at = recursion(composite, at, limits)
-        used += at.n_iter
-        if at.settled:
-            moved = between.moved(at.x)
-            if moved is None:
-                break
-            at = replace(at, x=moved[0], settled=False)
-            steps += moved[1]
-        elif finish:
-            state, taken = _finished(problem, composite.state(at.x), working, task, accuracy=0.0)
-            at = Reached(composite.point(state), 0, settled=False, stiffness=at.stiffness)
+
+    __slots__ = ()
+
+    max_iter: int
+    finish: bool
+    arithmetic: ClassVar[str] = "exact"
+
+    @abstractmethod
+    def recursion(self, composite: Composite, at: Reached, limits: Limits) -> Reached:
+        """Go on from a point; see :class:`Reached`."""
+
+    def supports(self, problem: Problem) -> str | None:
+        """Refuse what is not of norms, or lacks a bound on the curvature or a minimum."""
+        return not_of_norms(problem) or unbounded(problem) or endless(problem)
+
+    def solve(self, problem: Problem, start: State, working: WorkingSet, task: Task) -> Solution:
+        """Minimise over the task's groups; see :class:`grpsparse.solvers.protocol.Solver`."""
+        composite = Composite(problem, start, working, task)
+        between = _between(composite)
+        x, steps = between.opened(composite.point(start))
+        at = Reached(x, 0, settled=False, stiffness=0.0)
+        used, patience = 0, PATIENCE
+        finish = self.finish and composite.alone  # Newton's method knows no other groups
+        while composite.rows.shape[0] and used < self.max_iter:
+            limits = Limits(min(self.max_iter - used, patience), task.accuracy * problem.scale)
+            at = self.recursion(composite, at, limits)
+            used += at.n_iter
+            if at.settled:
+                moved = between.moved(at.x)
+                if moved is None:
+                    break
+                at = replace(at, x=moved[0], settled=False)
+                steps += moved[1]
+            elif finish:
+                state, taken = _finished(problem, composite.state(at.x), working, task, 0.0)
+                at = Reached(composite.point(state), 0, settled=False, stiffness=at.stiffness)
+                steps += taken
+            patience *= 2
+        state = composite.state(at.x)
+        if finish:
+            state, taken = _finished(problem, state, working, task, task.accuracy)
             steps += taken
-        patience *= 2
-    state = composite.state(at.x)
-    if finish:
-        state, taken = _finished(problem, state, working, task, accuracy=task.accuracy)
-        steps += taken
-    out_of = bool(composite.rows.shape[0]) and not at.settled
-    return Solution(state, used + steps, exhausted=out_of, newton_steps=steps)
+        out_of = bool(composite.rows.shape[0]) and not at.settled
+        return Solution(state, used + steps, exhausted=out_of, newton_steps=steps)
 
 
 def _finished(
-    problem: Problem, state: State, working: WorkingSet, task: Task, *, accuracy: float
+    problem: Problem, state: State, working: WorkingSet, task: Task, accuracy: float
 ) -> tuple[State, int]:
     """Return the point after Newton's method on the active blocks, and its steps."""
     work = Sweeps(problem, state, working, task)
@@ -144,8 +146,9 @@ class _Between(Protocol):
 def _between(composite: Composite) -> _Between:
     """Return the moves that suit a penalty."""
     penalty = composite.problem.penalty
-    if isinstance(penalty, GroupCardinality) and composite.blocks.weight.size:
-        return Subsets(composite, penalty)
+    most = cast(JointPenalty, penalty).most if penalty.joint else None
+    if most is not None and composite.blocks.weight.size:
+        return Subsets(composite, most)
     if penalty.steep:
         return _OutOfZero(composite) if penalty.joint else _SingleSteps(composite)
     return _Nothing()

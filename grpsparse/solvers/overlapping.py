@@ -10,7 +10,7 @@ Reference: Yuan, Liu & Ye (2011), Advances in Neural Information Processing Syst
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import ClassVar, cast
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from grpsparse.solvers.block_descent import BlockDescent
 from grpsparse.solvers.composite import Composite
 from grpsparse.solvers.legs import Limits, Reached
 from grpsparse.solvers.overlap_newton import Smooth, SmoothNorms, descend
-from grpsparse.solvers.protocol import Solution, Task
+from grpsparse.solvers.protocol import Solution, SolverDefaults, Task
 from grpsparse.solvers.recursions import restarted
 from grpsparse.solvers.support import check_iterations
 from grpsparse.solvers.working_set import WorkingSet
@@ -34,7 +34,7 @@ LARGEST = 600  # entries that it is taken for
 
 
 @dataclass(frozen=True, slots=True)
-class Overlapping:
+class Overlapping(SolverDefaults):
     """Accelerated proximal gradient for norms of groups that overlap.
 
     Parameters
@@ -61,18 +61,11 @@ class Overlapping:
 
     max_iter: int = 20_000
 
+    name: ClassVar[str] = "overlapping"
+    arithmetic: ClassVar[str] = "auto"  # that of block descent where groups do not overlap
+
     def __post_init__(self) -> None:
         check_iterations(self.max_iter)
-
-    @property
-    def name(self) -> str:
-        """Name under which it can be asked for."""
-        return "overlapping"
-
-    @property
-    def arithmetic(self) -> str:
-        """``"auto"``, of block descent where groups do not overlap."""
-        return "auto"
 
     def supports(self, problem: Problem) -> str | None:
         """Return None for an overlapping group lasso."""
@@ -82,7 +75,7 @@ class Overlapping:
 
     def solve(self, problem: Problem, start: State, working: WorkingSet, task: Task) -> Solution:
         """Minimise over the task's groups; see :class:`grpsparse.solvers.protocol.Solver`."""
-        if not isinstance(problem.penalty, OverlapNorm):
+        if not problem.penalty.overlapping:
             return BlockDescent(max_iter=self.max_iter).solve(problem, start, working, task)
         columns = OverlapColumns(problem, start, working, task)
         if not columns.rows.shape[0]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 from grpsparse.groups import BoolArray, FloatArray
 from grpsparse.problem import Problem, State
 from grpsparse.solvers.working_set import WorkingSet
 
-__all__ = ["Solution", "Solver", "Task"]
+__all__ = ["Solution", "Solver", "SolverDefaults", "Task"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,10 @@ class Solver(Protocol):
         working set gathers none.
         """
 
+    @property
+    def ending(self) -> str | None:
+        """What to print if it is meant to end before points are stationary, else None."""
+
     def supports(self, problem: Problem) -> str | None:
         """Return None, or a sentence that says why the problem is not for this solver."""
 
@@ -98,3 +102,11 @@ class Solver(Protocol):
         working : WorkingSet
         task : Task
         """
+
+
+class SolverDefaults:
+    """What is true of most solvers: they go on until points are stationary."""
+
+    __slots__ = ()
+
+    ending: ClassVar[str | None] = None

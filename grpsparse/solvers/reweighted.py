@@ -23,17 +23,17 @@ doi:10.48550/arXiv.1106.0565; Zou & Li (2008), doi:10.1214/009053607000000802.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
-from grpsparse.errors import OptionError
 from grpsparse.groups import BoolArray, FloatArray
 from grpsparse.penalties import GroupLasso
 from grpsparse.problem import Problem, State, left_over
 from grpsparse.solvers.block_descent import BlockDescent, by_moments, by_rows
 from grpsparse.solvers.moment_sweeps import MomentSweeps
 from grpsparse.solvers.protocol import Solution, Task
-from grpsparse.solvers.support import check_sweeps
+from grpsparse.solvers.support import check_iterations, check_sweeps
 from grpsparse.solvers.sweeps import Sweeps
 from grpsparse.solvers.working_set import Plan, WorkingSet
 
@@ -91,25 +91,17 @@ class Reweighted:
     max_iter: int = 20_000
     arithmetic: str = "auto"
 
+    name: ClassVar[str] = "reweighted"
+
     def __post_init__(self) -> None:
         check_sweeps(self.max_iter, self.arithmetic)
-        stages = self.max_stages
-        if stages is not None and (
-            isinstance(stages, bool) or not isinstance(stages, int) or stages < 1
-        ):
-            raise OptionError(
-                f"max_stages={stages!r}; give a whole number of at least 1, or None to go on "
-                "until the point is stationary."
-            )
-
-    @property
-    def name(self) -> str:
-        """Name under which it can be asked for."""
-        return "reweighted"
+        if self.max_stages is not None:
+            otherwise = ", or None to go on until the point is stationary"
+            check_iterations(self.max_stages, "max_stages", otherwise)
 
     @property
     def ending(self) -> str | None:
-        """What to print where it ends before points are stationary; see `solvers.ending`."""
+        """What to print where stages are limited, so that points need not be stationary."""
         if self.max_stages is None:
             return None
         stages = "1 stage" if self.max_stages == 1 else f"{self.max_stages} stages"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from grpsparse.errors import OptionError
-from grpsparse.penalties import JointPenalty, OverlapNorm
+from grpsparse.penalties import JointPenalty
 from grpsparse.problem import Problem
 
 __all__ = [
@@ -29,7 +29,7 @@ def unbounded(problem: Problem) -> str | None:
     a bound on the curvature of the loss.
     """
     penalty, family = problem.penalty, problem.data.family
-    if isinstance(penalty, OverlapNorm):
+    if penalty.overlapping:
         return (
             f"the groups of the {penalty.title} overlap; take 'overlapping', or leave `solver` out."
         )
@@ -88,10 +88,10 @@ def check_sweeps(max_iter: int, arithmetic: str) -> None:
     check_iterations(max_iter)
 
 
-def check_iterations(max_iter: int, name: str = "max_iter") -> None:
-    """Raise OptionError for a limit that is no whole number of at least 1."""
+def check_iterations(max_iter: int, name: str = "max_iter", otherwise: str = "") -> None:
+    """Raise OptionError for a limit that is no whole number of at least 1, or what else it is."""
     if isinstance(max_iter, bool) or not isinstance(max_iter, int) or max_iter < 1:
-        raise OptionError(f"{name}={max_iter!r}; give a whole number of at least 1.")
+        raise OptionError(f"{name}={max_iter!r}; give a whole number of at least 1{otherwise}.")
 
 
 def check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:

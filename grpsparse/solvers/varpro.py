@@ -15,6 +15,7 @@ References: Poon & Peyre (2021), "Smooth bilevel programming for sparse regulari
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from grpsparse.solvers.block_descent import BlockDescent
 from grpsparse.solvers.eliminate import elimination
 from grpsparse.solvers.factors import EXCESS, FLOOR, Factors, Variational, minimum, variational
 from grpsparse.solvers.part import Part
-from grpsparse.solvers.protocol import Solution, Task
+from grpsparse.solvers.protocol import Solution, SolverDefaults, Task
 from grpsparse.solvers.spectral import least_trace
 from grpsparse.solvers.support import check_iterations
 from grpsparse.solvers.working_set import WorkingSet
@@ -38,7 +39,7 @@ INSIDE = 1e-4  # by which a gradient is below its limit for a block to be zero
 
 
 @dataclass(frozen=True, slots=True)
-class VarPro:
+class VarPro(SolverDefaults):
     """Variable projection: L-BFGS over one factor for each block.
 
     Parameters
@@ -68,19 +69,12 @@ class VarPro:
     memory: int = 10
     max_iter: int = 2000
 
+    name: ClassVar[str] = "varpro"
+    arithmetic: ClassVar[str] = "residual"  # a Gram matrix of all coordinates is of no use
+
     def __post_init__(self) -> None:
         check_iterations(self.memory, "memory")
         check_iterations(self.max_iter)
-
-    @property
-    def name(self) -> str:
-        """Name under which it can be asked for."""
-        return "varpro"
-
-    @property
-    def arithmetic(self) -> str:
-        """``"residual"``: a Gram matrix of all coordinates is of no use here."""
-        return "residual"
 
     def supports(self, problem: Problem) -> str | None:
         """Return None for penalties with a smooth form, else a sentence that says why not."""
