@@ -17,6 +17,8 @@ from grpsparse.backend.compiling import KERNEL
 
 __all__ = ["take_up"]
 
+EDGE = 1e-14  # of a radius, by which rounding puts a point off the edge of its ball
+
 
 @njit(cache=True, **KERNEL)
 def take_up(
@@ -74,14 +76,27 @@ def take_up(
 
 @njit(cache=True, **KERNEL)
 def _gap(left: Any, taken: Any, index: Any, starts: Any, level: Any) -> float:
-    """Return sum_g (level_g ||x_g|| - u_g . x_g)."""
+    """Return sum_g (level_g ||x_g|| - u_g . x_g).
+
+    As ||x_g|| (level_g - ||u_g||) + ||x_g|| ||u_g|| ||x_g / ||x_g|| - u_g / ||u_g|| ||^2 / 2, in
+    which nothing cancels; a u_g on the edge of its ball but for rounding is on it.
+    """
     gap = 0.0
     for g in range(starts.size - 1):
-        square, along = 0.0, 0.0
+        square, size = 0.0, 0.0
         for e in range(starts[g], starts[g + 1]):
             for k in range(left.shape[1]):
-                value = left[index[e], k]
-                square += value * value
-                along += value * taken[e, k]
-        gap += level[g] * math.sqrt(square) - along
+                square += left[index[e], k] ** 2
+                size += taken[e, k] ** 2
+        if square == 0.0:
+            continue
+        length, size, apart = math.sqrt(square), math.sqrt(size), 0.0
+        for e in range(starts[g], starts[g + 1]):
+            for k in range(left.shape[1]):
+                unit = taken[e, k] / size if size > 0.0 else 0.0
+                apart += (left[index[e], k] / length - unit) ** 2
+        slack = level[g] - size
+        if slack > EDGE * level[g]:
+            gap += length * slack
+        gap += 0.5 * length * size * apart
     return gap

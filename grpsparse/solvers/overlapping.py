@@ -16,12 +16,12 @@ import numpy as np
 
 from grpsparse.groups import BoolArray, FloatArray
 from grpsparse.penalties import OverlapNorm
+from grpsparse.penalties.overlap_newton import Smooth, SmoothNorms, descend
 from grpsparse.problem import Problem, State
 from grpsparse.problem.smooth import loss_hessian
 from grpsparse.solvers.block_descent import BlockDescent
 from grpsparse.solvers.composite import Composite
 from grpsparse.solvers.legs import Limits, Reached
-from grpsparse.solvers.overlap_newton import Smooth, SmoothNorms, descend
 from grpsparse.solvers.protocol import Solution, SolverDefaults, Task
 from grpsparse.solvers.recursions import restarted
 from grpsparse.solvers.support import check_iterations
@@ -138,7 +138,8 @@ class OverlapColumns(Composite):
         chosen = np.concatenate([np.ones((self.n_free, x.shape[1]), dtype=np.bool_), nonzero])
         if not 0 < chosen.sum() <= LARGEST:
             return x, 0
-        norms = SmoothNorms.of(bound, nonzero, norm, shared=self.blocks.shared)
+        groups = (norm.index, norm.starts, norm.weight)
+        norms = SmoothNorms.of(bound, nonzero, groups, shared=self.blocks.shared)
         free = self.n_free * x.shape[1]
         level = self.lambda_ / float(np.sqrt(self.scale[0])) * norms.level
         norms = replace(norms, index=free + norms.index, level=level)

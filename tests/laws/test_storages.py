@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,7 @@ FORMULAS = {"factor": "f + g", "mixed": "f*g + x:f + bs(z, df=3)"}
 def with_the_others_slow(names: Any) -> list[Any]:
     """Return all penalties whose solver has these arithmetics, those not named marked slow."""
     solvers = {name: gs.solvers.get(gs.penalties.get(name).solver) for name in gs.penalties.names()}
-    every = [n for n, solver in solvers.items() if "arithmetic" in solver.__dataclass_fields__]
+    every = [n for n, s in solvers.items() if "arithmetic" in {f.name for f in fields(s)}]
     return [n if n in names else pytest.param(n, marks=pytest.mark.slow) for n in every]
 
 

@@ -11,6 +11,7 @@ from grpsparse.penalties.nested import compose, largest_entries
 
 DIFFERENCE = 1e-6  # central differences with h = 1e-6
 ROUNDING = 1e-12  # of an objective
+COUNT = 1000
 SOLVED = 1e-11  # of the equations for a proximal point, over 1 + |b|
 
 DRAWN = {
@@ -101,7 +102,7 @@ def test_a_full_block_of_the_composite_mcp_is_let_off_exactly():
 def test_the_prox_is_the_global_minimiser(kind, size):
     """Against a grid over all of the block, polished; every kind of step."""
     nonzero = kept = 0
-    for penalty, b, step, level in random_cases(kind, size, 150):
+    for penalty, b, step, level in random_cases(kind, size, COUNT):
         x = penalty.prox(b, step, level)
 
         def cost(z, b=b, penalty=penalty, step=step, level=level):
@@ -118,14 +119,14 @@ def test_the_prox_is_the_global_minimiser(kind, size):
         assert cost(x) <= min(values.min(), polished) + ROUNDING * (1 + cost(x))
         nonzero += x.any()
         kept += x.all()
-    assert nonzero >= 40
-    assert nonzero - kept >= (10 if size == 2 else 0)
+    assert nonzero >= 250
+    assert nonzero - kept >= (60 if size == 2 else 0)
 
 
 @pytest.mark.parametrize("kind", DRAWN)
 def test_the_prox_of_larger_blocks_is_stationary_and_beats_what_descent_finds(kind):
     rng = np.random.default_rng(6)
-    for penalty, b, step, level in random_cases(kind, 6, 60):
+    for penalty, b, step, level in random_cases(kind, 6, COUNT):
         x = penalty.prox(b.reshape(3, 2), step, level).ravel()
         slope = step * at(penalty, np.abs(x), level).slope
         left = np.abs(b) - np.abs(x) - slope

@@ -7,6 +7,7 @@ import grpsparse.penalties as gp
 from grpsparse.penalties.overlap_dual import dual_norm
 
 EXACT = 1e-10
+SWEPT = 1e-8  # what sweeps leave for Newton's method
 DIFFERENCE = 1e-6  # central differences of step 1e-6
 BOUNDS = 1e-9  # between bounds of the dual norm
 NEAR = 1e-3  # relative, of the edge to zero, where sweeps only creep towards a proximal point
@@ -50,12 +51,66 @@ def test_proximal_point_is_lower_than_all_around(seed):
             assert value(x + step) - value(x) >= 0.49 * np.sum(step**2) - 1e-12
 
 
+def polished(norm, x, v, level):
+    """Newton's method on the objective in the rows that are not zero, where it is smooth."""
+    rows = np.flatnonzero(x)
+    out = x[:, 0].copy()
+    bounds = list(zip(norm.starts[:-1], norm.starts[1:], level, strict=True))
+    for _ in range(50):
+        gradient, hessian = out - v[:, 0], np.eye(out.size)
+        for a, b, pull in bounds:
+            own = norm.index[a:b]
+            own = own[np.isin(own, rows)]
+            length = np.linalg.norm(out[own])
+            if length == 0.0:
+                continue
+            unit = out[own] / length
+            gradient[own] += pull * unit
+            hessian[np.ix_(own, own)] += pull / length * (np.eye(own.size) - np.outer(unit, unit))
+        step = np.linalg.solve(hessian[np.ix_(rows, rows)], gradient[rows])
+        out[rows] -= step
+        if np.abs(step).max(initial=0.0) < 1e-15:
+            break
+    return out
+
+
+def outside(norm, x, v):
+    """The dual norm of v in the rows that are zero, of the groups that are: at most the step."""
+    zero = x[:, 0] == 0.0
+    bounds = zip(norm.starts[:-1], norm.starts[1:], strict=True)
+    lists = [norm.index[a:b] for a, b in bounds]
+    inside = np.array([zero[own].all() for own in lists])
+    place = np.cumsum(zero) - 1
+    lists = [place[own] for own, kept in zip(lists, inside, strict=True) if kept]
+    if not lists:
+        return 0.0
+    starts = np.concatenate([[0], np.cumsum([own.size for own in lists])])
+    return dual_norm(np.abs(v[zero, 0]), np.concatenate(lists), starts, norm.weight[inside])
+
+
+@pytest.mark.parametrize("hundred", range(10))
+def test_proximal_point_solves_its_equations(hundred):
+    """1,000 random cases, steps short and long: rows in by Newton's method, others by the dual."""
+    kept = 0
+    for seed in range(100 * hundred + 1000, 100 * hundred + 1100):
+        norm, v, rng = drawn(seed)
+        step = float(np.exp(rng.uniform(-4.0, 1.0)))
+        x = norm.joint_prox(v[:, 0], np.ones(v.size), step, 1.0)[:, None]
+        scale = 1.0 + np.abs(v).max()
+        x[np.abs(x) <= EXACT * scale] = 0.0
+        again = polished(norm, x, v, step * norm.weight)
+        np.testing.assert_allclose(again, x[:, 0], rtol=0, atol=EXACT * scale)
+        assert outside(norm, x, v) <= step * (1.0 + BOUNDS)
+        kept += x.any() and not x.all()
+    assert kept >= 10
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_proximal_point_of_norms_is_that_of_the_point(seed):
     norm, v, _ = drawn(seed)
     x, taken = norm.taken_up(v, 0.2)
     sizes = norm.joint_prox(np.abs(v[:, 0]), np.ones(v.size), 0.5, 0.4)
-    np.testing.assert_allclose(sizes, np.abs(x[:, 0]), atol=EXACT)
+    np.testing.assert_allclose(sizes, np.abs(x[:, 0]), atol=SWEPT)
     total = x.copy()
     np.add.at(total, norm.index, taken)
     np.testing.assert_allclose(total[x != 0], v[x != 0], atol=1e-9)
