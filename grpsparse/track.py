@@ -151,7 +151,10 @@ class Track:
             again=self._round > 0,
             look=self._look_around,
         )
-        solution = self.solver.solve(problem, self.state, self.working, task)
+        if self._round == 0 and self._is_null():
+            solution = Solution(self.state, 0)
+        else:
+            solution = self.solver.solve(problem, self.state, self.working, task)
         self.state, self._solution = solution.state, solution
         self._norms = self._norms_of(solution.state)
         work.sweeps += solution.n_iter
@@ -161,6 +164,11 @@ class Track:
         clock = perf_counter()
         self._look = self.screen.look(self.state, self._lambda, self._kept, self.working)
         work.seconds_screen += perf_counter() - clock
+
+    def _is_null(self) -> bool:
+        """Tell whether the start, the null fit, is the answer: rounding makes nothing of it."""
+        largest = self.problem.lambda_max
+        return 0.0 < largest <= self._lambda and not self.problem.penalty.joint
 
     def _look_around(self, state: State) -> tuple[BoolArray, FloatArray]:
         """Let groups join that violate the conditions at a point; return all, and the gradient."""
