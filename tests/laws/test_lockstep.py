@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import grpsparse as gs
@@ -18,8 +19,9 @@ DEFAULT = ("group_lasso", "adaptive_group_lasso", "lasso")
 CONVEX = [
     name if name in DEFAULT else pytest.param(name, marks=pytest.mark.slow)
     for name in gs.penalties.names()
-    if gs.penalties.get(name).convex
-]
+    if gs.penalties.get(name).convex and gs.penalties.get(name).solver == "block_descent"
+] + [pytest.param("overlap_group_lasso", marks=pytest.mark.slow)]
+OVERLAPPING = [["x1", "x2", "x3"], ["x3", "x4", "x5"], ["x5", "x6"], ["x7", "x8", "x9", "x10"]]
 
 
 @pytest.fixture(autouse=True)
@@ -78,6 +80,35 @@ def test_replicates_are_separate_fits(
         np.testing.assert_allclose(link(fit)[rows], link(alone)[rows], atol=SAME, rtol=0)
         np.testing.assert_array_equal(fit.n_terms, alone.n_terms)
         np.testing.assert_allclose(fit.group_weights, alone.group_weights, rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("family", "name", "groups"),
+    [
+        ("gaussian", "overlap_group_lasso", OVERLAPPING),
+        ("gaussian", "latent_group_lasso", OVERLAPPING),
+        ("binomial", "overlap_group_lasso", OVERLAPPING),
+        ("binomial", "latent_group_lasso", OVERLAPPING),
+        ("mgaussian", "trace_norm", "column"),
+    ],
+)
+def test_replicates_by_other_solvers_are_separate_fits(
+    cases: Any, family: str, name: str, groups: Any
+) -> None:
+    case = cases("binomial" if family == "binomial" else "gaussian")
+    factors = sets_of_weights(len(case.y))
+    names = [f"x{k + 1}" for k in range(case.X.shape[1])]
+    y = np.stack([case.y, case.X[:, 0] - case.y**2], 1) if family == "mgaussian" else case.y
+    given = (pd.DataFrame(case.X, columns=names), y)
+    options = {"family": family, "penalty": name, "groups": groups, "tol": TIGHT}
+    fits = gs.fit_replicates(
+        *given, factors, weights=case.weights, n_lambda=4, lambda_min_ratio=0.1, **options
+    )
+    for fit, factor in zip(fits, factors, strict=True):
+        alone = gs.fit(*given, weights=factor * case.weights, lambda_=fit.lambda_, **options)
+        rows = factor > 0
+        np.testing.assert_allclose(link(fit)[rows], link(alone)[rows], atol=1e-7, rtol=0)
+        np.testing.assert_array_equal(fit.n_terms, alone.n_terms)
 
 
 def links_of_means(family: str, mean: np.ndarray) -> np.ndarray:
