@@ -74,10 +74,17 @@ def versions() -> dict[str, str]:
 
 
 def commit(project: Path) -> str:
-    """Hash of the commit that is measured, marked where files differ from it."""
-    command = ["git", "-C", str(project), "describe", "--always", "--abbrev=12", "--dirty"]
+    """Hash of the commit that is measured, marked where files but results differ from it."""
+    found = _git(project, "describe", "--always", "--abbrev=12")
+    changed = _git(project, "status", "--porcelain", "-uno", "--", ".", ":(exclude)**/results/**")
+    return f"{found or 'unknown'}{'-dirty' if changed else ''}"
+
+
+def _git(project: Path, *arguments: str) -> str:
+    """What git says, nothing where there is none."""
     try:
+        command = ["git", "-C", str(project), *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        return "unknown"
-    return done.stdout.strip() or "unknown"
+        return ""
+    return done.stdout.strip()
