@@ -22,14 +22,14 @@ from grpsparse.groups import FloatArray, IntArray
 from grpsparse.penalties.dual import UP
 from grpsparse.penalties.lasso import GroupLasso
 from grpsparse.penalties.overlap_dual import dual_norm
-from grpsparse.penalties.overlap_newton import SmoothNorms, descend
+from grpsparse.penalties.overlap_newton import Derivatives, SmoothNorms, descend
 from grpsparse.penalties.protocol import Segments
 
 __all__ = ["OverlapGroupLasso", "OverlapNorm"]
 
-MOST_SWEEPS = 2000
-ACCURATE = 1e-22  # of a squared length, by which a proximal point may miss in squares
-QUICK = 1e-18  # the same inside of a solver, whose last steps are Newton's
+# half a squared distance, over the squared length of v, by which a proximal point may miss; sweeps
+QUICK = (1e-18, 100)
+ACCURATE = (1e-22, 2000)
 CLOSE = 1.0 + 1e-10  # ratio to the dual ball that is as good as inside
 
 
@@ -111,7 +111,7 @@ class OverlapNorm(OverlapGroupLasso):
         a point that is further away is none.
         """
         v, level = norms[:, None], step * lambda_
-        near, _, gap = self._swept(v, level, None, ACCURATE)
+        near, _, gap = self._swept(v, level, None, *ACCURATE)
         radius = 2.0 * sqrt(2.0 * gap)
         edge = np.repeat(self.norms(near) <= radius, np.diff(self.starts))
         for cut in (np.empty(0, dtype=np.int64), self.index[edge]):
@@ -126,8 +126,9 @@ class OverlapNorm(OverlapGroupLasso):
         """Return the proximal point of v (p, 1) whose zeros are those of x (p, 1)."""
         active, aim = x != 0.0, v[x != 0.0]
 
-        def distance(flat: FloatArray) -> tuple[float, FloatArray, FloatArray]:
-            return 0.5 * float((flat - aim) @ (flat - aim)), flat - aim, np.eye(flat.size)
+        def distance(flat: FloatArray) -> tuple[float, Derivatives]:
+            left = flat - aim
+            return 0.5 * float(left @ left), lambda: (left, np.eye(left.size))
 
         groups = (self.index, self.starts, lambda_ * self.weight)
         out = np.zeros_like(x)
@@ -141,6 +142,8 @@ class OverlapNorm(OverlapGroupLasso):
         v: FloatArray,
         lambda_: float,
         taken: FloatArray | None = None,
+        *,
+        accuracy: float = QUICK[0],
     ) -> tuple[FloatArray, FloatArray]:
         """Return the proximal point (p, K) of v (p, K), and the u_g (m, K) that led to it.
 
@@ -151,11 +154,19 @@ class OverlapNorm(OverlapGroupLasso):
             Step times lambda.
         taken : ndarray of shape (m, K), optional
             The u_g to start from, of norm at most lambda w_g.
+        accuracy : float
+            Half of a squared distance, over the squared length of v, by which the point may miss;
+            where sweeps creep, it misses by more.
         """
-        return self._swept(v, lambda_, taken, QUICK)[:2]
+        return self._swept(v, lambda_, taken, accuracy, QUICK[1])[:2]
 
     def _swept(
-        self, v: FloatArray, lambda_: float, taken: FloatArray | None, accuracy: float
+        self,
+        v: FloatArray,
+        lambda_: float,
+        taken: FloatArray | None,
+        accuracy: float,
+        most: int,
     ) -> tuple[FloatArray, FloatArray, float]:
         """Return what `taken_up` does, and a bound on half the squared distance to the point."""
         from grpsparse.backend.overlaps import take_up
@@ -164,7 +175,7 @@ class OverlapNorm(OverlapGroupLasso):
         given = np.zeros((self.index.size, v.shape[1])) if taken is None else taken.copy()
         np.subtract.at(left, self.index, given)
         level, enough = lambda_ * self.weight, accuracy * float(np.vdot(v, v))
-        gap = take_up(left, given, self.index, self.starts, level, MOST_SWEEPS, enough)
+        gap = take_up(left, given, self.index, self.starts, level, most, enough)
         whole = given + left[self.index]
         inside = segment_norms(whole, self.starts, shared=True)[:, 0] <= level
         left[self.index[np.repeat(inside, np.diff(self.starts))]] = 0.0

@@ -18,7 +18,7 @@ import numpy as np
 from grpsparse.backend import segment_sums
 from grpsparse.groups import BoolArray, FloatArray, IntArray
 
-__all__ = ["Smooth", "SmoothNorms", "descend"]
+__all__ = ["Derivatives", "Smooth", "SmoothNorms", "descend"]
 
 MOST_STEPS = 30
 ENOUGH = 1e-4  # share of the promised descent that a step has to give
@@ -27,8 +27,9 @@ RIDGE = 1e-11  # of the Hessian's diagonal, where a direction moves nothing
 SMALL = 1e-30  # promised descent, over the value, that is none
 
 
-# value, gradient and Hessian of a smooth function of the chosen entries (s,)
-Smooth = Callable[[FloatArray], tuple[float, FloatArray, FloatArray]]
+# value of a smooth function of the chosen entries (s,), and what gives gradient and Hessian there
+Derivatives = Callable[[], tuple[FloatArray, FloatArray]]
+Smooth = Callable[[FloatArray], tuple[float, Derivatives]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +118,11 @@ def descend(smooth: Smooth, norms: SmoothNorms, flat: FloatArray) -> tuple[Float
     n_iter : int
         Steps taken.
     """
-    plain, gradient, hessian = smooth(flat)
+    plain, derivatives = smooth(flat)
     value = plain + norms.value(flat)
     for count in range(MOST_STEPS):
+        gradient, hessian = derivatives()
         gradient = gradient + norms.gradient(flat)
-        hessian = hessian.copy()
         norms.add_hessian(flat, hessian)
         hessian[np.diag_indices(flat.size)] += RIDGE * np.abs(np.diagonal(hessian))
         try:
@@ -133,7 +134,7 @@ def descend(smooth: Smooth, norms: SmoothNorms, flat: FloatArray) -> tuple[Float
             return flat, count
         while True:
             trial = flat + length * step
-            plain, gradient, hessian = smooth(trial)
+            plain, derivatives = smooth(trial)
             reached = plain + norms.value(trial)
             if reached <= value + ENOUGH * length * promised:
                 break

@@ -16,7 +16,7 @@ import numpy as np
 
 from grpsparse.groups import BoolArray, FloatArray
 from grpsparse.penalties import OverlapNorm
-from grpsparse.penalties.overlap_newton import Smooth, SmoothNorms, descend
+from grpsparse.penalties.overlap_newton import Derivatives, Smooth, SmoothNorms, descend
 from grpsparse.problem import Problem, State
 from grpsparse.problem.smooth import loss_hessian
 from grpsparse.solvers.block_descent import BlockDescent
@@ -29,7 +29,9 @@ from grpsparse.solvers.working_set import WorkingSet
 
 __all__ = ["Overlapping"]
 
-PATIENCE = 50  # iterations before Newton's method is tried
+PATIENCE = 20  # iterations before Newton's method is tried
+INEXACT = 1e-3  # of the last move, squared, by which a proximal point may miss
+LOOSEST, FINEST = 1e-8, 1e-18  # of a squared length, the same
 LARGEST = 600  # entries that it is taken for
 
 
@@ -109,6 +111,8 @@ class OverlapColumns(Composite):
         super().__init__(problem, start, working, task)
         self._taken: list[FloatArray] = []
         self._level = 0.0
+        self._last: FloatArray | None = None
+        self._moved = np.inf  # squared length from the last proximal point but one to the last
 
     def _joint_prox(self, x: FloatArray, step: float) -> FloatArray:
         """Return the proximal point, whose dual starts from that of the last one."""
@@ -122,9 +126,14 @@ class OverlapColumns(Composite):
         given: list[FloatArray | None] = [within * taken for taken in self._taken]
         given = given or [None] * len(views)
         self._taken, self._level = [], level
+        size = float(np.vdot(x, x))
+        accuracy = min(INEXACT * self._moved / size, LOOSEST) if size > 0.0 else LOOSEST
         for view, start in zip(views, given, strict=True):
-            view[:], taken = norm.taken_up(view, level, start)
+            view[:], taken = norm.taken_up(view, level, start, accuracy=max(accuracy, FINEST))
             self._taken.append(taken)
+        if self._last is not None:
+            self._moved = float(np.sum((out - self._last) ** 2))
+        self._last = out
         return out
 
     def finished(self, x: FloatArray) -> tuple[FloatArray, int]:
@@ -157,13 +166,17 @@ class OverlapColumns(Composite):
         order = np.argsort(np.nonzero(inside.T)[1] * inside.shape[1] + np.nonzero(inside.T)[0])
         where = where[order]
 
-        def smooth(flat: FloatArray) -> tuple[float, FloatArray, FloatArray]:
+        def smooth(flat: FloatArray) -> tuple[float, Derivatives]:
             x = np.zeros(inside.shape)
             x[inside] = flat
             eta = self._base + (x.T @ rows).T
-            residual = data.residual(eta)
-            gradient = -(rows @ (data.weights[:, None] * residual))
-            hessian = loss_hessian(data, rows, eta, residual)
-            return data.loss(eta), gradient[inside], hessian[np.ix_(where, where)]
+
+            def derivatives() -> tuple[FloatArray, FloatArray]:
+                residual = data.residual(eta)
+                gradient = -(rows @ (data.weights[:, None] * residual))
+                hessian = loss_hessian(data, rows, eta, residual)
+                return gradient[inside], hessian[np.ix_(where, where)]
+
+            return data.loss(eta), derivatives
 
         return smooth

@@ -7,7 +7,6 @@ import grpsparse.penalties as gp
 from grpsparse.penalties.overlap_dual import dual_norm
 
 EXACT = 1e-10
-SWEPT = 1e-8  # what sweeps leave for Newton's method
 DIFFERENCE = 1e-6  # central differences of step 1e-6
 BOUNDS = 1e-9  # between bounds of the dual norm
 NEAR = 1e-3  # relative, of the edge to zero, where sweeps only creep towards a proximal point
@@ -39,7 +38,7 @@ def paid(norm, x):
 @pytest.mark.parametrize("seed", range(20))
 def test_proximal_point_is_lower_than_all_around(seed):
     norm, v, rng = drawn(seed)
-    x, _ = norm.taken_up(v, 0.2)
+    x = proximal(norm, v, 0.2)
 
     def value(z):
         return 0.5 * np.sum((z - v) ** 2) + 0.2 * paid(norm, z)
@@ -49,6 +48,11 @@ def test_proximal_point_is_lower_than_all_around(seed):
             step = size * rng.normal(size=x.shape) * rng.integers(0, 2, size=x.shape)
             # strongly convex: what is away by d is higher by d^2 / 2, but for the point's error
             assert value(x + step) - value(x) >= 0.49 * np.sum(step**2) - 1e-12
+
+
+def proximal(norm, v, level):
+    """The proximal point of v (p, 1)."""
+    return norm.joint_prox(v[:, 0], np.ones(v.size), level, 1.0)[:, None]
 
 
 def polished(norm, x, v, level):
@@ -95,7 +99,7 @@ def test_proximal_point_solves_its_equations(hundred):
     for seed in range(100 * hundred + 1000, 100 * hundred + 1100):
         norm, v, rng = drawn(seed)
         step = float(np.exp(rng.uniform(-4.0, 1.0)))
-        x = norm.joint_prox(v[:, 0], np.ones(v.size), step, 1.0)[:, None]
+        x = proximal(norm, v, step)
         scale = 1.0 + np.abs(v).max()
         x[np.abs(x) <= EXACT * scale] = 0.0
         again = polished(norm, x, v, step * norm.weight)
@@ -106,14 +110,33 @@ def test_proximal_point_solves_its_equations(hundred):
 
 
 @pytest.mark.parametrize("seed", range(20))
+def test_sweeps_know_how_far_they_are(seed):
+    norm, v, _ = drawn(seed)
+    exact = proximal(norm, v, 0.2)
+    bounds = []
+    for most in (1, 5, 33, 101):
+        x, taken, gap = norm._swept(v, 0.2, None, 0.0, most)
+        bounds.append(np.sqrt(2.0 * gap))
+        assert np.linalg.norm(x - exact) <= bounds[-1] + EXACT
+        total = x.copy()
+        np.add.at(total, norm.index, taken)
+        np.testing.assert_allclose(total[x != 0], v[x != 0], atol=1e-12)
+    assert bounds[-1] <= 0.1 * bounds[0] + EXACT
+
+
+def test_sweeps_end_where_they_may():
+    norm, v, _ = drawn(3)
+    exact = proximal(norm, v, 0.2)
+    for accuracy in (1e-2, 1e-6, 1e-12):
+        x, _ = norm.taken_up(v, 0.2, accuracy=accuracy)
+        assert np.linalg.norm(x - exact) <= np.sqrt(2.0 * accuracy) * np.linalg.norm(v)
+
+
+@pytest.mark.parametrize("seed", range(20))
 def test_proximal_point_of_norms_is_that_of_the_point(seed):
     norm, v, _ = drawn(seed)
-    x, taken = norm.taken_up(v, 0.2)
     sizes = norm.joint_prox(np.abs(v[:, 0]), np.ones(v.size), 0.5, 0.4)
-    np.testing.assert_allclose(sizes, np.abs(x[:, 0]), atol=SWEPT)
-    total = x.copy()
-    np.add.at(total, norm.index, taken)
-    np.testing.assert_allclose(total[x != 0], v[x != 0], atol=1e-9)
+    np.testing.assert_allclose(sizes, np.abs(proximal(norm, v, 0.2)[:, 0]), atol=EXACT)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -125,11 +148,11 @@ def test_dual_norm_is_between_bounds_that_meet(seed):
         assert np.vdot(c, x) <= high * paid(norm, x) * (1.0 + EXACT)
     low, at = 0.0, 0.9 * high
     for _ in range(3):  # a proximal point just inside is nearly the direction that is paid least
-        x, _ = norm.taken_up(c, at)
+        x = proximal(norm, c, at)
         low = max(low, np.vdot(c, x) / paid(norm, x))
         at = low - NEAR * high
     assert high * (1.0 - NEAR) <= low <= high * (1.0 + EXACT)
-    assert not norm.taken_up(c, BEYOND * high)[0].any()
+    assert not proximal(norm, c, BEYOND * high).any()
 
 
 def test_dual_norm_of_groups_apart_and_of_one_inside_another():
