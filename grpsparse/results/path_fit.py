@@ -204,8 +204,8 @@ class PathFit:
         Returns
         -------
         pandas.DataFrame
-            Rows (term, column), the Intercept first. One column, or one per class; for
-            several lambdas one for each of them, below the class.
+            Rows (term, column), the Intercept first. One column, or one per class or response;
+            for several lambdas one for each of them below.
         """
         from grpsparse.results.tidy import coef_table
 

@@ -9,7 +9,7 @@ import numpy as np
 from grpsparse.errors import OptionError, WeightsError
 from grpsparse.groups import BoolArray, FloatArray
 from grpsparse.results.choice import places
-from grpsparse.results.classes import classes_of
+from grpsparse.results.classes import classes_of, output_name
 from grpsparse.results.norms import contribution
 from grpsparse.results.points import LambdaLike, Points
 from grpsparse.results.report import constants, effective
@@ -222,7 +222,7 @@ def _key(fit: PathFit, name: str, label: Any, at: float | None) -> Any:
 
 def _level_names(fit: PathFit, points: Points) -> list[str]:
     """Return the names of the levels of the column labels."""
-    names = ["class", "term"] if fit.raw_coef.shape[2] > 1 else ["term"]
+    names = [output_name(fit), "term"] if fit.raw_coef.shape[2] > 1 else ["term"]
     return names if points.single else [*names, "lambda_"]
 
 

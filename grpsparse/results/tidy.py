@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from grpsparse.groups import FloatArray
-from grpsparse.results.classes import classes_of
+from grpsparse.results.classes import classes_of, output_name
 from grpsparse.results.norms import norms_at
 from grpsparse.results.predict import means
 from grpsparse.results.report import report
@@ -79,7 +79,7 @@ def tidy_path(fit: PathFit, points: Points, *, zeros: bool) -> pd.DataFrame:
     if n_classes > 1:
         names = np.empty(n_classes, dtype=object)
         names[:] = class_labels(fit)
-        data["class"] = names[label]
+        data[output_name(fit)] = names[label]
     ratio = 1.0 - deviance_at(fit, points) / fit.null_deviance
     data |= {"estimate": values[keep], "dev_ratio": ratio[point]}
     return pd.DataFrame(data).infer_objects()
@@ -175,17 +175,17 @@ def _reported(fit: PathFit, points: Points) -> tuple[FloatArray, list[tuple[str,
 
 
 def _frame(values: FloatArray, index: Any, *, fit: PathFit, points: Points) -> pd.DataFrame:
-    """Make a table of values (M, rows, K): a column per class and, below it, per lambda."""
+    """Make a table of values (M, rows, K): a column per class or response, below it per lambda."""
     import pandas as pd
 
     labels = class_labels(fit)
     if points.single:
-        name = None if len(labels) == 1 else "class"
+        name = None if len(labels) == 1 else output_name(fit)
         return pd.DataFrame(values[0], index=index, columns=pd.Index(labels, name=name))
     at = pd.Index(points.values, name="lambda_")
     columns: Any = at
     if len(labels) > 1:
-        columns = pd.MultiIndex.from_product([labels, at], names=["class", "lambda_"])
+        columns = pd.MultiIndex.from_product([labels, at], names=[output_name(fit), "lambda_"])
     wide = np.moveaxis(values, 0, 2).reshape(values.shape[1], -1)
     return pd.DataFrame(wide, index=index, columns=columns)
 

@@ -178,7 +178,7 @@ def test_formulas_name_the_responses(three: Case, left: str) -> None:
     assert "Over several responses" in str(fit.summary(float(fit.lambda_[3])))
     assert {"fitted[v]", f"{left}[w]"} <= set(fit.augment(float(fit.lambda_[3])).columns)
     parts = fit.predict(type="terms", lambda_=float(fit.lambda_[3]))
-    total = parts.T.groupby(level="class").sum().T[["u", "v", "w"]]
+    total = parts.T.groupby(level="response").sum().T[["u", "v", "w"]]
     np.testing.assert_allclose(total, fit.predict(lambda_=float(fit.lambda_[3])), atol=1e-10)
 
 
