@@ -23,6 +23,7 @@ __all__ = [
     "ResponseError",
     "UnseenLevelError",
     "WeightsError",
+    "lacking",
     "listed",
 ]
 
@@ -89,3 +90,23 @@ def listed(labels: Sequence[Any], limit: int = 8) -> str:
     """
     shown = ", ".join(map(repr, labels[:limit]))
     return shown if len(labels) <= limit else f"{shown}, ..."
+
+
+def lacking(found: object, protocol: type) -> str:
+    """Return a sentence on the members of a protocol that an object has not, if it has some.
+
+    Examples
+    --------
+    >>> class Named:
+    ...     name = "x"
+    >>> class Both:
+    ...     name: str
+    ...     def title(self): ...
+    >>> lacking(Named(), Both), lacking(3, Both)
+    ("Named lacks 'title'. ", '')
+    """
+    members = [name for name in {**protocol.__annotations__, **vars(protocol)} if name[0] != "_"]
+    absent = [name for name in members if not hasattr(found, name)]
+    if not 0 < len(absent) < len(members):
+        return ""
+    return f"{type(found).__name__} lacks {listed(absent)}. "

@@ -36,6 +36,7 @@ AHEAD, AHEAD_LONG, LONG = 0.9, 0.95, 4000
 COARSE = 1e-4  # tolerance from which columns in single precision are good enough
 SMALLEST_LEFT = 1e-3  # share of the objective that accuracy is measured by
 LONGEST_STEP = 0.9  # of a group's norm, to which the last step may be taken once more
+FARTHEST = 100.0  # times the last step of lambda, to go on from it
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +167,11 @@ class Track:
         work.seconds_screen += perf_counter() - clock
 
     def _is_null(self) -> bool:
-        """Tell whether the start, the null fit, is the answer: rounding makes nothing of it."""
+        """Tell whether the null fit is the answer, of which solvers make zeros up to rounding.
+
+        The state is the null fit: lambda falls, so nothing has come in before. A penalty of all
+        norms may have other points at its lambda_max, a constraint its only ones.
+        """
         largest = self.problem.lambda_max
         return 0.0 < largest <= self._lambda and not self.problem.penalty.joint
 
@@ -286,6 +291,8 @@ class Track:
         before, last = (passed.state for passed in self._passed)
         old, theta = working.grown(before.theta), working.grown(last.theta)
         share = self._stride()
+        if share > FARTHEST:  # rounding of the last step would come with it
+            return last
         step = share * (theta - old)
         first, second = (grown_to(working.groups.size, each.norms) for each in self._passed)
         going = (first > 0) & (second > 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from grpsparse.errors import FamilyError
+from grpsparse.errors import FamilyError, lacking
 from grpsparse.families.binomial import Binomial
 from grpsparse.families.cox import Cox
 from grpsparse.families.gamma import Gamma
@@ -78,7 +78,7 @@ def get(family: str | Family) -> Family:
         raise FamilyError(f"unknown family {family!r}: {hint}Families are {', '.join(names())}.")
     if isinstance(family, type) or not isinstance(family, Family):
         raise FamilyError(
-            f"`family` is {family!r}; give a name ({', '.join(names())}) or a family object "
-            "such as gs.families.Poisson()."
+            f"`family` is {family!r}. {lacking(family, Family)}Give a name "
+            f"({', '.join(names())}) or a family object such as gs.families.Poisson()."
         )
     return family

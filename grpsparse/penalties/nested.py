@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -33,7 +34,7 @@ from grpsparse.penalties.protocol import NestedPenalty, Segments
 __all__ = ["Composed", "NestedFunctions", "compose", "entry_critical", "largest_entries"]
 
 ACCURACY = 1e-15  # relative change at which a search for a root has ended
-INSIDE = 1.0 + 16.0 * float(np.finfo(float).eps)  # ratio to a threshold, past its rounding
+INSIDE = 1.0 + 4.0 * float(np.finfo(float).eps)  # ratio to a threshold, past its rounding
 MOST_STEPS = 200
 LEAVING = 1e-12  # of a coefficient, below which it is at its own threshold, where slopes jump
 DUST = 1e-14  # the same, below which rounding alone has left it
@@ -218,12 +219,11 @@ def _best(penalty: _Mapped, size: FloatArray, step: float, level: float) -> Floa
     steepest = step * float(penalty.outer(np.zeros(1), levels, count)[1][0])
     edges = np.concatenate([[0.0], penalty.thresholds(size, level), [steepest]])
     edges = np.unique(edges[edges <= steepest])[::-1]  # from small points to large ones
-    best = np.zeros_like(size)
-    least = cost(best)
+    best, least = np.zeros_like(size), inf
     for place, low in enumerate(edges.tolist()):
         high = float(edges[place - 1]) if place else steepest
         # on the threshold itself a coefficient may be on either side of its jump
-        mu = _first_root(excess, low * INSIDE, high, (INSIDE - 1.0) * steepest)
+        mu = _first_root(excess, low * INSIDE, high, 2.0 * (INSIDE - 1.0) * steepest)
         if mu is None:
             continue
         point = penalty.shrunk(size, mu, level)

@@ -12,7 +12,6 @@ Information Processing Systems 24, for the proximal map.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
 from typing import ClassVar
 
 import numpy as np
@@ -22,14 +21,13 @@ from grpsparse.groups import FloatArray, IntArray
 from grpsparse.penalties.dual import UP
 from grpsparse.penalties.lasso import GroupLasso
 from grpsparse.penalties.overlap_dual import dual_norm
-from grpsparse.penalties.overlap_newton import Derivatives, SmoothNorms, descend
+from grpsparse.penalties.overlap_prox import overlap_prox
 from grpsparse.penalties.protocol import Segments
 
 __all__ = ["OverlapGroupLasso", "OverlapNorm"]
 
-# half a squared distance, over the squared length of v, by which a proximal point may miss; sweeps
-QUICK = (1e-18, 100)
-ACCURATE = (1e-22, 2000)
+MOST_SWEEPS = 100  # where groups are nearly zero, more of them only creep
+ACCURATE = 1e-18  # half a squared distance, over the squared length of v, that sweeps may leave
 CLOSE = 1.0 + 1e-10  # ratio to the dual ball that is as good as inside
 
 
@@ -76,6 +74,11 @@ class OverlapNorm(OverlapGroupLasso):
     most: ClassVar[int | None] = None
     overlapping: ClassVar[bool] = True
 
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
     def norms(self, b: FloatArray) -> FloatArray:
         """Return the norms (G,) of coefficients (p, K)."""
         norms: FloatArray = segment_norms(b[self.index], self.starts, shared=True)[:, 0]
@@ -105,37 +108,11 @@ class OverlapNorm(OverlapGroupLasso):
         return self.joint_slope(norms, weight, lambda_)
 
     def joint_prox(self, norms: Array, weight: Array, step: float, lambda_: float) -> Array:  # noqa: ARG002
-        """Return the norms (p,) of the proximal point: by sweeps, then by Newton's method.
-
-        Sweeps creep where a group is nearly zero. They bound the distance to the point, and
-        a point that is further away is none.
-        """
-        v, level = norms[:, None], step * lambda_
-        near, _, gap = self._swept(v, level, None, *ACCURATE)
-        radius = 2.0 * sqrt(2.0 * gap)
-        edge = np.repeat(self.norms(near) <= radius, np.diff(self.starts))
-        for cut in (np.empty(0, dtype=np.int64), self.index[edge]):
-            start = near.copy()
-            start[cut] = 0.0
-            found = self._polished(start, v, level)
-            if np.linalg.norm(found - near) <= radius:
-                return found[:, 0]
-        return near[:, 0]
-
-    def _polished(self, x: FloatArray, v: FloatArray, lambda_: float) -> FloatArray:
-        """Return the proximal point of v (p, 1) whose zeros are those of x (p, 1)."""
-        active, aim = x != 0.0, v[x != 0.0]
-
-        def distance(flat: FloatArray) -> tuple[float, Derivatives]:
-            left = flat - aim
-            return 0.5 * float(left @ left), lambda: (left, np.eye(left.size))
-
-        groups = (self.index, self.starts, lambda_ * self.weight)
-        out = np.zeros_like(x)
-        out[active], _ = descend(
-            distance, SmoothNorms.of(x, active, groups, shared=True), x[active]
-        )
-        return out
+        """Return the norms (p,) of the proximal point."""
+        level = step * lambda_
+        if level == 0.0:
+            return norms.copy()
+        return overlap_prox(norms, self.index, self.starts, level * self.weight)
 
     def taken_up(
         self,
@@ -143,9 +120,9 @@ class OverlapNorm(OverlapGroupLasso):
         lambda_: float,
         taken: FloatArray | None = None,
         *,
-        accuracy: float = QUICK[0],
+        accuracy: float = ACCURATE,
     ) -> tuple[FloatArray, FloatArray]:
-        """Return the proximal point (p, K) of v (p, K), and the u_g (m, K) that led to it.
+        """Return the proximal point (p, K) of v (p, K) by sweeps, and the u_g (m, K) behind it.
 
         Parameters
         ----------
@@ -158,28 +135,17 @@ class OverlapNorm(OverlapGroupLasso):
             Half of a squared distance, over the squared length of v, by which the point may miss;
             where sweeps creep, it misses by more.
         """
-        return self._swept(v, lambda_, taken, accuracy, QUICK[1])[:2]
-
-    def _swept(
-        self,
-        v: FloatArray,
-        lambda_: float,
-        taken: FloatArray | None,
-        accuracy: float,
-        most: int,
-    ) -> tuple[FloatArray, FloatArray, float]:
-        """Return what `taken_up` does, and a bound on half the squared distance to the point."""
         from grpsparse.backend.overlaps import take_up
 
         left = np.array(v, dtype=np.float64)
         given = np.zeros((self.index.size, v.shape[1])) if taken is None else taken.copy()
         np.subtract.at(left, self.index, given)
         level, enough = lambda_ * self.weight, accuracy * float(np.vdot(v, v))
-        gap = take_up(left, given, self.index, self.starts, level, most, enough)
+        take_up(left, given, self.index, self.starts, level, MOST_SWEEPS, enough)
         whole = given + left[self.index]
         inside = segment_norms(whole, self.starts, shared=True)[:, 0] <= level
         left[self.index[np.repeat(inside, np.diff(self.starts))]] = 0.0
-        return left, given, gap
+        return left, given
 
     def subgradients(self, b: FloatArray, level: FloatArray) -> FloatArray:
         """Return level_g b_g / ||b_g|| (m, K) for coefficients (p, K), 0 where b_g is."""

@@ -19,7 +19,7 @@ import numpy as np
 
 from grpsparse.groups import FloatArray, IntArray
 
-__all__ = ["dual_norm", "dual_weights"]
+__all__ = ["dual_norm", "dual_weights", "memberships"]
 
 MOST_STEPS = 300
 SHARP = 1e-13  # relative, between the squares of the two bounds
@@ -52,7 +52,7 @@ def dual_norm(c: FloatArray, index: IntArray, starts: IntArray, weight: FloatArr
     if not size > 0.0:
         return 0.0
     pi = dual_weights(c, index, starts, weight)
-    _, mine, _ = _shares(_held(index, starts, c.size), (c / size) ** 2, weight, pi)
+    _, mine, _ = _shares(memberships(index, starts, c.size), (c / size) ** 2, weight, pi)
     return size * float(np.sqrt((mine / pi).max()))
 
 
@@ -67,7 +67,7 @@ def dual_weights(
         As for :func:`dual_norm`, c not zero.
     """
     squares = (c / c.max()) ** 2
-    held = _held(index, starts, c.size)
+    held = memberships(index, starts, c.size)
     pi = best = np.full(weight.size, 1.0 / weight.size)
     high, mu = np.inf, 0.0
     for _ in range(MOST_STEPS):
@@ -89,7 +89,7 @@ def dual_weights(
     return best
 
 
-def _held(index: IntArray, starts: IntArray, n_rows: int) -> Any:
+def memberships(index: IntArray, starts: IntArray, n_rows: int) -> Any:
     """Return which groups hold which rows, a sparse matrix (G, p) of ones."""
     from scipy import sparse as sp
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from grpsparse.errors import PenaltyError
+from grpsparse.errors import PenaltyError, lacking
 from grpsparse.penalties.adaptive import AdaptiveGroupLasso
 from grpsparse.penalties.capped_l1 import GroupCappedL1
 from grpsparse.penalties.cardinality import GroupCardinality
@@ -107,7 +107,7 @@ def get(penalty: str | Penalty) -> Penalty:
         )
     if isinstance(penalty, type) or not isinstance(penalty, Penalty):
         raise PenaltyError(
-            f"`penalty` is {penalty!r}; give a name ({', '.join(names())}) or a penalty object "
-            "such as gs.GroupMCP(gamma=3)."
+            f"`penalty` is {penalty!r}. {lacking(penalty, Penalty)}Give a name "
+            f"({', '.join(names())}) or a penalty object such as gs.GroupMCP(gamma=3)."
         )
     return penalty

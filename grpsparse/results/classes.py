@@ -9,7 +9,7 @@ from grpsparse.families import takes_several
 if TYPE_CHECKING:
     from grpsparse.results.path_fit import PathFit
 
-__all__ = ["classes_of", "output_name"]
+__all__ = ["classes_of", "output_name", "outputs_name"]
 
 
 def classes_of(fit: PathFit) -> tuple[Any, ...] | None:
@@ -20,3 +20,8 @@ def classes_of(fit: PathFit) -> tuple[Any, ...] | None:
 def output_name(fit: PathFit) -> str:
     """Return what one of several linear predictors is called in tables."""
     return "response" if takes_several(fit.family) else "class"
+
+
+def outputs_name(fit: PathFit) -> str:
+    """Return what several of them are called."""
+    return "responses" if takes_several(fit.family) else "classes"

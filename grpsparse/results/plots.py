@@ -15,6 +15,7 @@ import numpy as np
 from grpsparse.errors import OptionError
 from grpsparse.groups import FloatArray, IntArray
 from grpsparse.results.axes import bottom_axis, end_labels, new_axes, top_axis, vertical_lines
+from grpsparse.results.classes import output_name, outputs_name
 from grpsparse.results.diagnostics import plot_diagnostics
 from grpsparse.results.norms import selected_terms
 
@@ -184,7 +185,7 @@ def _norm_lines(fit: PathFit, class_: Any) -> Lines:
             "it out, or use kind='coef'."
         )
     if norms.ndim == 3 and class_ is not None:
-        norms, title = norms[:, :, _class(fit, class_)], f"{title}, class {class_}"
+        norms, title = norms[:, :, _class(fit, class_)], f"{title}, {output_name(fit)} {class_}"
     elif norms.ndim == 3:
         norms = np.sqrt(np.sum(norms**2, axis=2))
     return Lines(norms, fit.terms, np.arange(len(fit.terms)), title)
@@ -195,10 +196,10 @@ def _coef_lines(fit: PathFit, class_: Any) -> Lines:
     if coef.ndim == 3:
         if class_ is None:
             raise OptionError(
-                f"there are coefficients for {coef.shape[2]} classes; choose one by `class_`, or "
-                "use kind='norm'."
+                f"there are coefficients for {coef.shape[2]} {outputs_name(fit)}; choose one by "
+                "`class_`, or use kind='norm'."
             )
-        coef, title = coef[:, :, _class(fit, class_)], f"Coefficient, class {class_}"
+        coef, title = coef[:, :, _class(fit, class_)], f"Coefficient, {output_name(fit)} {class_}"
     # A margin of an interaction has a coefficient before it is selected; only its own is drawn.
     selected = np.any(selected_terms(fit), axis=0)[fit.layout.term]
     return Lines(np.where(selected, coef, 0.0), fit.columns, fit.layout.term, title)

@@ -14,7 +14,7 @@ import numpy as np
 
 from grpsparse.groups import FloatArray, IntArray, members
 from grpsparse.results.choice import Choice, place
-from grpsparse.results.classes import classes_of
+from grpsparse.results.classes import outputs_name
 from grpsparse.results.norms import effect_sizes, selected_terms
 from grpsparse.results.points import locate
 from grpsparse.results.residuals import deviance_at
@@ -134,7 +134,7 @@ def summarise(fit: PathFit, lambda_: Choice, *, coefficients: bool = False) -> P
         or penalty.nested,
         show_coefficients=coefficients,
         name=f"lambda_{lambda_}" if isinstance(lambda_, str) else "lambda",
-        outputs="responses" if classes_of(fit) is None else "classes",
+        outputs=outputs_name(fit),
         scale=() if scale is None else tuple(scale[0].tolist()),
         floored=scale is not None and at_floor(fit, scale[0]),
     )

@@ -16,12 +16,12 @@ import numpy as np
 
 from grpsparse.groups import BoolArray, FloatArray
 from grpsparse.penalties import OverlapNorm
-from grpsparse.penalties.overlap_newton import Derivatives, Smooth, SmoothNorms, descend
 from grpsparse.problem import Problem, State
 from grpsparse.problem.smooth import loss_hessian
 from grpsparse.solvers.block_descent import BlockDescent
 from grpsparse.solvers.composite import Composite
 from grpsparse.solvers.legs import Limits, Reached
+from grpsparse.solvers.overlap_newton import Derivatives, Smooth, SmoothNorms, descend
 from grpsparse.solvers.protocol import Solution, SolverDefaults, Task
 from grpsparse.solvers.recursions import restarted
 from grpsparse.solvers.support import check_iterations

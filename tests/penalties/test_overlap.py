@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import grpsparse.penalties as gp
+from grpsparse.backend.overlaps import take_up
 from grpsparse.penalties.overlap_dual import dual_norm
 
 EXACT = 1e-10
@@ -52,7 +53,8 @@ def test_proximal_point_is_lower_than_all_around(seed):
 
 def proximal(norm, v, level):
     """The proximal point of v (p, 1)."""
-    return norm.joint_prox(v[:, 0], np.ones(v.size), level, 1.0)[:, None]
+    sizes = norm.joint_prox(np.abs(v[:, 0]), np.ones(v.size), level, 1.0)
+    return np.copysign(sizes, v[:, 0])[:, None]
 
 
 def polished(norm, x, v, level):
@@ -101,7 +103,6 @@ def test_proximal_point_solves_its_equations(hundred):
         step = float(np.exp(rng.uniform(-4.0, 1.0)))
         x = proximal(norm, v, step)
         scale = 1.0 + np.abs(v).max()
-        x[np.abs(x) <= EXACT * scale] = 0.0
         again = polished(norm, x, v, step * norm.weight)
         np.testing.assert_allclose(again, x[:, 0], rtol=0, atol=EXACT * scale)
         assert outside(norm, x, v) <= step * (1.0 + BOUNDS)
@@ -115,7 +116,8 @@ def test_sweeps_know_how_far_they_are(seed):
     exact = proximal(norm, v, 0.2)
     bounds = []
     for most in (1, 5, 33, 101):
-        x, taken, gap = norm._swept(v, 0.2, None, 0.0, most)
+        x, taken = v.copy(), np.zeros((norm.index.size, 1))
+        gap = take_up(x, taken, norm.index, norm.starts, 0.2 * norm.weight, most, 0.0)
         bounds.append(np.sqrt(2.0 * gap))
         assert np.linalg.norm(x - exact) <= bounds[-1] + EXACT
         total = x.copy()
@@ -132,11 +134,32 @@ def test_sweeps_end_where_they_may():
         assert np.linalg.norm(x - exact) <= np.sqrt(2.0 * accuracy) * np.linalg.norm(v)
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_proximal_point_of_norms_is_that_of_the_point(seed):
-    norm, v, _ = drawn(seed)
-    sizes = norm.joint_prox(np.abs(v[:, 0]), np.ones(v.size), 0.5, 0.4)
-    np.testing.assert_allclose(sizes, np.abs(proximal(norm, v, 0.2)[:, 0]), atol=EXACT)
+@pytest.mark.parametrize(
+    ("lists", "v", "weight", "step"),
+    [
+        # all groups in, one of them by 2e-5: sweeps take it for zero
+        ([[2, 1, 0], [1, 2], [1]], np.ones(3), np.ones(3), 0.9723121932552684),
+        ([[2, 1, 0], [1, 2], [1]], np.ones(3), np.ones(3), 0.9),
+        ([[0, 1, 2], [1, 2, 3], [2, 3], [3]], np.ones(4), np.array([1.9, 5.5, 2.9, 0.1]), 0.3),
+        ([[0, 1], [0, 1], [1]], np.array([1.0, 0.0]), np.ones(3), 0.4),
+    ],
+)
+def test_proximal_points_that_sweeps_creep_to(lists, v, weight, step):
+    starts = np.concatenate([[0], np.cumsum([len(own) for own in lists])])
+    norm = gp.OverlapNorm(np.concatenate(lists).astype(np.int64), starts, weight)
+    left, taken = v[:, None].copy(), np.zeros((norm.index.size, 1))
+    gap = take_up(left, taken, norm.index, starts, step * weight, 5_000_000, 1e-22)
+    assert gap <= 1e-22
+    x = proximal(norm, v[:, None], step)
+    np.testing.assert_allclose(x, left, rtol=0, atol=EXACT)
+    assert (x >= 0.0).all()
+
+
+def test_norms_are_equal_if_they_are_one():
+    one, other = drawn(0)[0], drawn(1)[0]
+    assert one == one
+    assert one != other
+    assert len({one, other}) == 2
 
 
 @pytest.mark.parametrize("seed", range(40))
