@@ -11,7 +11,7 @@ from grpsparse.penalties.nested import compose, largest_entries
 
 DIFFERENCE = 1e-6  # central differences with h = 1e-6
 ROUNDING = 1e-12  # of an objective
-COUNT = 1000
+COUNTS = [100, pytest.param(1000, marks=pytest.mark.slow)]
 SOLVED = 1e-11  # of the equations for a proximal point, over 1 + |b|
 
 DRAWN = {
@@ -99,10 +99,11 @@ def test_a_full_block_of_the_composite_mcp_is_let_off_exactly():
 
 @pytest.mark.parametrize("kind", DRAWN)
 @pytest.mark.parametrize("size", [1, 2])
-def test_the_prox_is_the_global_minimiser(kind, size):
+@pytest.mark.parametrize("count", COUNTS)
+def test_the_prox_is_the_global_minimiser(kind, size, count):
     """Against a grid over all of the block, polished; every kind of step."""
     nonzero = kept = 0
-    for penalty, b, step, level in random_cases(kind, size, COUNT):
+    for penalty, b, step, level in random_cases(kind, size, count):
         x = penalty.prox(b, step, level)
 
         def cost(z, b=b, penalty=penalty, step=step, level=level):
@@ -119,14 +120,15 @@ def test_the_prox_is_the_global_minimiser(kind, size):
         assert cost(x) <= min(values.min(), polished) + ROUNDING * (1 + cost(x))
         nonzero += x.any()
         kept += x.all()
-    assert nonzero >= 250
-    assert nonzero - kept >= (60 if size == 2 else 0)
+    assert nonzero >= 0.25 * count
+    assert nonzero - kept >= (0.05 * count if size == 2 else 0)
 
 
 @pytest.mark.parametrize("kind", DRAWN)
-def test_the_prox_of_larger_blocks_is_stationary_and_beats_what_descent_finds(kind):
+@pytest.mark.parametrize("count", COUNTS)
+def test_the_prox_of_larger_blocks_is_stationary_and_beats_what_descent_finds(kind, count):
     rng = np.random.default_rng(6)
-    for penalty, b, step, level in random_cases(kind, 6, COUNT):
+    for penalty, b, step, level in random_cases(kind, 6, count):
         x = penalty.prox(b.reshape(3, 2), step, level).ravel()
         slope = step * at(penalty, np.abs(x), level).slope
         left = np.abs(b) - np.abs(x) - slope
