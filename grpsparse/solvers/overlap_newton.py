@@ -17,6 +17,7 @@ import numpy as np
 
 from grpsparse.backend import segment_sums
 from grpsparse.groups import BoolArray, FloatArray, IntArray
+from grpsparse.penalties import OverlapNorm
 
 __all__ = ["Derivatives", "Smooth", "SmoothNorms", "descend"]
 
@@ -49,31 +50,17 @@ class SmoothNorms:
     level: FloatArray
 
     @classmethod
-    def of(
-        cls,
-        x: FloatArray,
-        active: BoolArray,
-        groups: tuple[IntArray, IntArray, FloatArray],
-        *,
-        shared: bool,
-    ) -> Self:
+    def of(cls, x: FloatArray, active: BoolArray, norm: OverlapNorm, *, shared: bool) -> Self:
         """Return the norms of coefficients x (p, K), which are zero where not active (p, K).
 
-        Parameters
-        ----------
-        x, active : ndarray of shape (p, K)
-        groups : tuple
-            Rows, starts and levels of the groups, as of
-            :class:`grpsparse.penalties.overlap.OverlapNorm`.
-        shared : bool
-            Whether a block is a group with all columns of x, or with each.
+        Levels are the weights. A block is a group with all columns of x, or where these are not
+        shared, with each.
         """
-        index, first, level = groups
         place = np.full(active.shape, -1)
         place[active] = np.arange(int(active.sum()))
-        count, width = level.size, 1 if shared else x.shape[1]
-        owner = np.repeat(np.arange(count), np.diff(first))
-        own, among = place[index], x[index]
+        count, width = norm.weight.size, 1 if shared else x.shape[1]
+        owner = np.repeat(np.arange(count), np.diff(norm.starts))
+        own, among = place[norm.index], x[norm.index]
         if shared:
             owner = np.repeat(owner, x.shape[1])
         else:
@@ -84,7 +71,7 @@ class SmoothNorms:
         kept = nonzero[owner] & (own >= 0)
         sizes = np.bincount(owner[kept], minlength=count * width)[nonzero]
         starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        return cls(own[kept], starts, np.tile(level, width)[nonzero])
+        return cls(own[kept], starts, np.tile(norm.weight, width)[nonzero])
 
     def value(self, flat: FloatArray) -> float:
         """Return the sum of the norms."""

@@ -16,6 +16,7 @@ import numpy as np
 
 from grpsparse.groups import BoolArray, FloatArray
 from grpsparse.penalties import OverlapNorm
+from grpsparse.penalties.overlap import ACCURATE
 from grpsparse.problem import Problem, State
 from grpsparse.problem.smooth import loss_hessian
 from grpsparse.solvers.block_descent import BlockDescent
@@ -30,9 +31,9 @@ from grpsparse.solvers.working_set import WorkingSet
 __all__ = ["Overlapping"]
 
 PATIENCE = 20  # iterations before Newton's method is tried
-INEXACT = 1e-3  # of the last move, squared, by which a proximal point may miss
-LOOSEST, FINEST = 1e-8, 1e-18  # of a squared length, the same
 LARGEST = 600  # entries that it is taken for
+INEXACT = 1e-3  # of the last move, squared, by which a proximal point may miss
+LOOSEST = 1e-8  # of a squared length, the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ class OverlapColumns(Composite):
         size = float(np.vdot(x, x))
         accuracy = min(INEXACT * self._moved / size, LOOSEST) if size > 0.0 else LOOSEST
         for view, start in zip(views, given, strict=True):
-            view[:], taken = norm.taken_up(view, level, start, accuracy=max(accuracy, FINEST))
+            view[:], taken = norm.taken_up(view, level, start, accuracy=max(accuracy, ACCURATE))
             self._taken.append(taken)
         if self._last is not None:
             self._moved = float(np.sum((out - self._last) ** 2))
@@ -147,8 +148,7 @@ class OverlapColumns(Composite):
         chosen = np.concatenate([np.ones((self.n_free, x.shape[1]), dtype=np.bool_), nonzero])
         if not 0 < chosen.sum() <= LARGEST:
             return x, 0
-        groups = (norm.index, norm.starts, norm.weight)
-        norms = SmoothNorms.of(bound, nonzero, groups, shared=self.blocks.shared)
+        norms = SmoothNorms.of(bound, nonzero, norm, shared=self.blocks.shared)
         free = self.n_free * x.shape[1]
         level = self.lambda_ / float(np.sqrt(self.scale[0])) * norms.level
         norms = replace(norms, index=free + norms.index, level=level)
